@@ -1,0 +1,2 @@
+//! The program `semafence`.
+fn main() {}

@@ -1,0 +1,134 @@
+-- Takes free slots for a claim, joins the queue, or says busy. Sending it again is safe: a holder gets its own
+-- grant again with a fresh lease, a waiter its place. A waiter that was handed a permit confirms it this way.
+--
+-- KEYS  the eight of common.lua
+-- ARGV  1 holder  2 limit  3 weight  4 ttl, ms  5 claim window of a hand-off, ms  6 patience, ms  7 inbox
+--       8 t try | q queue for a hand-off | n queue for a wake-up  9 client time, us, or 0 for the server's
+--       10 most waiters  11 meta, free text
+-- Reply {1, token, limit, other limit or 0, first slot, last slot, ...}    granted
+--       {0, used, waiters, look again in ms, limit}                        busy
+--       {2, place, look again in ms, waiters}                              queued
+--       {3}  given up before: the holder has a tombstone
+--       {4, most waiters}  queue full
+--       {5, limit}  weighs more than the limit in force
+--
+-- Why no newcomer passes a queue even when slots are free: the head may need more of them than there are.
+
+local id = ARGV[1]
+local mode = ARGV[8]
+local claim = {limit = tonumber(ARGV[2]), weight = tonumber(ARGV[3]), ttl = tonumber(ARGV[4]),
+               window = tonumber(ARGV[5]), inbox = ARGV[7], meta = ARGV[11]}
+
+read_clock(tonumber(ARGV[9]))
+load(id)
+start_afresh()
+claim.since = int(now)
+
+local other = state.seen ~= claim.limit and state.seen or 0
+local next_end = state.used > 0 and sweep() or nil
+local most = tonumber(ARGV[10])
+
+local function granted()
+  local text = record[id]
+  local token, ranges = string.match(parse_claim(text).rest, '^(%d+) (%S+)')
+  local reply = {1, tonumber(token), limit_for(claim), other}
+  for first, last in string.gmatch(ranges, '(%d+)-(%d+)') do
+    reply[#reply + 1] = tonumber(first)
+    reply[#reply + 1] = tonumber(last)
+  end
+  save()
+  return reply
+end
+
+local function look_after()
+  return next_end and math.max(next_end - now, 0) or claim.ttl
+end
+
+local function listen() redis.call('HSET', KEYS[6], claim.inbox, int(now + tonumber(ARGV[6]))) end
+
+local function queued(key)
+  local place = redis.call('ZRANK', KEYS[key], id) or 0
+  save()
+  return {2, place + 1, look_after(), state.queued + state.wakers}
+end
+
+local function confirm()
+  extend(claim.ttl)
+  redis.call('ZADD', KEYS[2], now + claim.ttl, id)
+  return granted()
+end
+
+local text = record[id]
+local kind = kind_of(text)
+
+if kind == 'h' then
+  local expiry = redis.call('ZSCORE', KEYS[2], id)
+  if expiry and tonumber(expiry) > now then return confirm() end
+  end_lease(id, text)
+  serve()
+elseif kind == 't' or kind == 'f' then
+  local until_ms = redis.call('ZSCORE', KEYS[2], id)
+  if until_ms and tonumber(until_ms) > now then
+    save()
+    return {3}
+  end
+  end_lease(id, text)
+elseif kind == 'q' then
+  listen()
+  if redis.call('ZSCORE', KEYS[4], id) then
+    serve()
+    if kind_of(record[id]) == 'h' then return confirm() end
+    if kind_of(record[id]) == 'q' then
+      extend(claim.ttl)
+      return queued(4)
+    end
+  else
+    forget(id)
+  end
+end
+
+if state.queued > 0 then serve() end
+
+local limit = limit_for(claim)
+if claim.weight > limit then
+  if kind_of(record[id]) == 'n' then leave_queue(id, record[id]) end
+  save()
+  return {5, limit}
+end
+
+if state.queued == 0 and state.used + claim.weight <= limit then
+  if kind_of(record[id]) == 'n' then leave_queue(id, record[id]) end
+  grant(id, claim, claim.ttl)
+  return granted()
+end
+
+if mode == 't' then
+  save()
+  return {0, state.used, state.queued + state.wakers, look_after(), limit}
+end
+
+local key = mode == 'q' and 4 or 5
+if kind_of(record[id]) == 'n' then
+  listen()
+  if redis.call('ZSCORE', KEYS[5], id) then
+    extend(claim.ttl)
+    return queued(5)
+  end
+  forget(id)
+end
+
+if state.queued + state.wakers >= most then
+  save()
+  return {4, most}
+end
+extend(claim.ttl)
+state.ticket = state.ticket + 1
+local count = mode == 'q' and 'queued' or 'wakers'
+redis.call('ZADD', KEYS[key], state.ticket, id)
+if state[count] == 0 then keep_key(key) end
+local alone = state.queued + state.wakers == 0
+listen()
+if alone then keep_key(6) end
+state[count] = state[count] + 1
+write(id, claim_text(mode, claim, int(state.ticket) .. ' ' .. claim.meta))
+return queued(key)

@@ -1,0 +1,50 @@
+-- Reads who holds and who waits; changes nothing, so a replica can answer.
+--
+-- KEYS  the eight of common.lua, of which the first five are read
+-- ARGV  1 most holders and most waiters to list  2 client time, us, or 0 for the server's
+-- Reply {now in us, limit override or 0, limit of the last grant, token, live leases, waiters,
+--        {holder, expiry in ms, record, ...}, {waiter, record, ...}}
+--
+-- Why it does not sweep: looking must not end anybody's lease, whatever the clock of the one who looks.
+
+local time = redis.call('TIME')
+local us = tonumber(ARGV[2])
+if us == 0 then us = tonumber(time[1]) * 1000000 + tonumber(time[2]) end
+local now = math.floor(us / 1000)
+local most = tonumber(ARGV[1])
+
+local function number(text) return tonumber(text or nil) or 0 end
+
+local function records(ids)
+  if #ids == 0 then return {} end
+  return redis.call('HMGET', KEYS[1], unpack(ids))
+end
+
+local state = redis.call('HMGET', KEYS[1], 'limit', 'seen', 'token')
+local leases = redis.call('ZRANGEBYSCORE', KEYS[2], string.format('(%.0f', now), '+inf', 'WITHSCORES', 'LIMIT', 0, most)
+local holders, ids, ends = {}, {}, {}
+for i = 1, #leases, 2 do
+  ids[#ids + 1] = leases[i]
+  ends[#ends + 1] = leases[i + 1]
+end
+for i, text in ipairs(records(ids)) do
+  if text and string.sub(text, 1, 1) == 'h' then
+    holders[#holders + 1] = ids[i]
+    holders[#holders + 1] = ends[i]
+    holders[#holders + 1] = text
+  end
+end
+
+local waiters = {}
+for key = 4, 5 do
+  local waiting = redis.call('ZRANGE', KEYS[key], 0, most - 1)
+  for i, text in ipairs(records(waiting)) do
+    if text then
+      waiters[#waiters + 1] = waiting[i]
+      waiters[#waiters + 1] = text
+    end
+  end
+end
+
+return {us, number(state[1]), number(state[2]), number(state[3]), #holders / 3,
+        redis.call('ZCARD', KEYS[4]) + redis.call('ZCARD', KEYS[5]), holders, waiters}

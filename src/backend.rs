@@ -1,0 +1,439 @@
+//! The seam to a store that keeps leases, and the few nouns that cross it.
+
+use std::error::Error as StdError;
+use std::fmt::{self, Debug};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+
+use crate::clock::Timestamp;
+use crate::fence::FencingToken;
+use crate::holder::{HolderId, Inbox};
+use crate::name::Name;
+
+/// A store that keeps leases. Every verb is atomic, judged by the backend's clock, and safe to send again with the same
+/// claim.
+///
+/// # Contract
+///
+/// - **Idempotent by holder.** However often and in whatever order the same verb with the same claim arrives, the
+///   result is that of one arrival. A claim that was released takes nothing any more for one ttl, even if its acquire
+///   arrives later, when the release found nothing or said [`doubtful`](Claim::doubtful).
+/// - **At most limit.** The slots of live leases are distinct, and a claim is granted only where its weight fits under
+///   the limit in force.
+/// - **Expired is gone.** An expired lease is never refreshed, and its slots go to whoever waits.
+/// - **Tokens grow** with each grant of a name.
+/// - **Bounded.** A verb answers within [`Claim::timeout`], or fails with an unknown outcome. A caller may drop the
+///   future at any await point; then the outcome is unknown.
+#[async_trait]
+pub trait LockBackend: Debug + Send + Sync + 'static {
+    /// Takes free slots for the claim, joins the queue, or says busy. Asking again for a held claim answers with the
+    /// same grant and a fresh lease.
+    async fn acquire(&self, claim: &Claim, queueing: Queueing) -> Result<Attempt, BackendError>;
+
+    /// Extends live leases to `ttl` from now, many in one round trip; one answer per claim, in order. Never revives an
+    /// expired one.
+    async fn refresh(&self, claims: &[Claim]) -> Vec<Result<Standing, BackendError>>;
+
+    /// Gives the slots back, leaves the queue, and hands the permit on or wakes waiters. Idempotent.
+    async fn release(&self, claim: &Claim) -> Result<Standing, BackendError>;
+
+    /// Reads the backend's clock.
+    async fn time(&self) -> Result<Timestamp, BackendError>;
+
+    /// Grants and wake-ups for this inbox, all names over one connection. Returns once messages can no longer be
+    /// missed. May repeat, may be late, and resumes after a reconnect with [`Wakeup::Missed`]; ends only with the backend.
+    async fn notify(&self, inbox: Inbox) -> Result<BoxStream<'static, Wakeup>, BackendError>;
+
+    /// Who holds, who waits, since when. Changes nothing.
+    async fn inspect(&self, name: &Name) -> Result<Status, BackendError>;
+
+    /// The names of a namespace that are or lately were in use.
+    async fn list(&self, namespace: &str) -> Result<Vec<Name>, BackendError>;
+
+    /// Takes a permit from its holder or a waiter out of the queue, tells its process, and serves whoever waits.
+    async fn force_release(&self, name: &Name, holder: HolderId) -> Result<Standing, BackendError>;
+
+    /// Stores a limit that wins over every caller's own, or clears it; answers with the one before.
+    async fn resize(&self, name: &Name, limit: Option<u32>) -> Result<Option<u32>, BackendError>;
+
+    /// A handle to the same store that shares no I/O with this one: the keeper drives it on its own thread, so that a
+    /// blocked or ended runtime of the caller cannot keep a lease from being refreshed.
+    fn keeper_handle(&self) -> Arc<dyn LockBackend>;
+}
+
+/// What a process asks for.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// The semaphore.
+    pub name: Name,
+    /// Who asks; the idempotency key.
+    pub holder: HolderId,
+    /// How many permits the caller believes the semaphore has; 1–65,536.
+    pub limit: u32,
+    /// How many slots are wanted, all or none; 1–limit.
+    pub weight: u32,
+    /// How long a lease lasts without refresh; 100 ms–24 h, whole milliseconds.
+    pub ttl: Duration,
+    /// How long a permit handed to a waiter is kept for it before it must have confirmed.
+    pub window: Duration,
+    /// How long a waiter may be silent before it is taken for dead and skipped.
+    pub patience: Duration,
+    /// Where grants and wake-ups are sent.
+    pub inbox: Inbox,
+    /// Free text for operators, at most 1 KiB.
+    pub meta: Arc<str>,
+    /// The caller's wall clock, where it chose client time; `None` lets the backend's clock judge.
+    pub client_time: Option<Timestamp>,
+    /// An acquire of this claim was sent and not answered, so it may still arrive.
+    pub doubtful: bool,
+}
+
+impl Claim {
+    /// How long one verb with this claim may take: ttl/6, at most 2 s.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        operation_timeout(self.ttl)
+    }
+}
+
+/// How long one verb may take for leases of this ttl.
+pub(crate) fn operation_timeout(ttl: Duration) -> Duration {
+    (ttl / 6).min(Duration::from_secs(2))
+}
+
+/// What to do when no slot is free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Queueing {
+    /// Join the queue; a release hands the permit over in ticket order.
+    HandOff,
+    /// Say busy.
+    Never,
+    /// Be woken when a permit may be free, and try again; newcomers may be faster.
+    WakeUp,
+}
+
+/// The answer to an acquire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Attempt {
+    /// No slot is free, and the claim does not wait.
+    Busy(Busy),
+    /// The queue has as many waiters as it may have.
+    Full {
+        /// How many wait.
+        waiters: u32,
+    },
+    /// The claim was released or forced out before; it takes nothing any more.
+    GivenUp,
+    /// The claim holds.
+    Granted(Grant),
+    /// The claim weighs more than the limit in force.
+    Oversized {
+        /// The limit in force.
+        limit: u32,
+    },
+    /// The claim waits.
+    Queued(Queued),
+}
+
+/// Why nothing was granted at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Busy {
+    /// Slots in use.
+    pub used: u32,
+    /// Claims that wait.
+    pub waiters: u32,
+    /// When the next lease or claim window ends, unless it is refreshed.
+    pub look_after: Duration,
+    /// The limit in force.
+    pub limit: u32,
+}
+
+/// A place in the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queued {
+    /// 1 for the next to be served.
+    pub place: u32,
+    /// When the next lease or claim window ends, unless it is refreshed.
+    pub look_after: Duration,
+    /// How many wait, this one included.
+    pub waiters: u32,
+}
+
+/// Slots and a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// The token of this grant; the same for all its slots.
+    pub token: FencingToken,
+    /// The slots, in ascending order; as many as the claim's weight.
+    pub slots: Vec<u32>,
+    /// The limit in force.
+    pub limit: u32,
+    /// The limit of the grant before this one, where it was another: two programs disagree.
+    pub other_limit: Option<u32>,
+}
+
+/// Where a claim stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Standing {
+    /// The backend knows nothing of it: expired, released, or never there.
+    Absent,
+    /// An operator took it by force.
+    Forced,
+    /// It holds; from a release: it held until now.
+    Held,
+    /// It waits in the queue; from a release: it waited until now.
+    Waiting,
+}
+
+/// A hint that something changed for this process. May be spurious, repeated or late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Wakeup {
+    /// An operator took this holder's permit.
+    Forced(HolderId),
+    /// This waiter was handed a permit or may try again: ask.
+    Look(HolderId),
+    /// Messages may have been missed: everyone ask.
+    Missed,
+}
+
+/// A semaphore as its backend sees it at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// The semaphore.
+    pub name: Name,
+    /// The backend's clock when it looked.
+    pub now: Timestamp,
+    /// The limit that [`resize`](LockBackend::resize) stored, if any.
+    pub limit_override: Option<u32>,
+    /// The limit of the latest grant.
+    pub limit_seen: Option<u32>,
+    /// The latest token.
+    pub token: Option<FencingToken>,
+    /// Live holders, those that end first foremost; at most 1,000.
+    pub holders: Vec<HolderStatus>,
+    /// How many hold.
+    pub holders_total: u64,
+    /// Waiters in ticket order, at most 1,000.
+    pub waiters: Vec<WaiterStatus>,
+    /// How many wait.
+    pub waiters_total: u64,
+}
+
+impl Status {
+    /// The limit in force, as far as the backend knows it: the override, else that of the latest grant.
+    #[must_use]
+    pub fn limit(&self) -> Option<u32> {
+        self.limit_override.or(self.limit_seen)
+    }
+
+    /// Slots that live holders occupy.
+    #[must_use]
+    pub fn used(&self) -> u64 {
+        self.holders.iter().map(|holder| holder.slots.len() as u64).sum()
+    }
+}
+
+/// One live holder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HolderStatus {
+    /// Its id.
+    pub holder: HolderId,
+    /// Its slots.
+    pub slots: Vec<u32>,
+    /// Its token.
+    pub token: FencingToken,
+    /// When it asked, by the backend's clock.
+    pub since: Timestamp,
+    /// When its lease ends unless it is refreshed, by the backend's clock.
+    pub expires: Timestamp,
+    /// The ttl it asked for.
+    pub ttl: Duration,
+    /// What its process said of itself.
+    pub meta: String,
+}
+
+/// One waiter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaiterStatus {
+    /// Its id.
+    pub holder: HolderId,
+    /// How many slots it wants.
+    pub weight: u32,
+    /// When it joined, by the backend's clock.
+    pub since: Timestamp,
+    /// How it waits.
+    pub queueing: Queueing,
+    /// What its process said of itself.
+    pub meta: String,
+}
+
+/// Whether a verb that failed may have been applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// It was certainly not applied.
+    NotApplied,
+    /// It may have been applied, or may still be.
+    Unknown,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotApplied => "not applied",
+            Self::Unknown => "outcome unknown",
+        })
+    }
+}
+
+/// What a failure asks of the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Failure {
+    /// It will fail again until somebody changes the data or the program.
+    Permanent,
+    /// The backend does not let this caller: credentials or rights.
+    Refused,
+    /// It may work in a moment.
+    Transient,
+}
+
+/// Why a backend could not do it, whether it may have been done, and whether trying again helps.
+#[derive(Clone)]
+pub struct BackendError {
+    failure: Failure,
+    outcome: Outcome,
+    source: Arc<dyn StdError + Send + Sync>,
+}
+
+impl BackendError {
+    /// An error of the given kind.
+    pub fn new(failure: Failure, outcome: Outcome, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self {
+            failure,
+            outcome,
+            source: source.into().into(),
+        }
+    }
+
+    /// No answer in time: transient, outcome unknown.
+    #[must_use]
+    pub fn timed_out(after: Duration) -> Self {
+        Self::new(
+            Failure::Transient,
+            Outcome::Unknown,
+            format!("no answer within {after:?}"),
+        )
+    }
+
+    /// The error reply of a Redis or Valkey server, as it means it: `code` is its first word, `detail` the rest.
+    ///
+    /// A reply is an answer, so nothing was applied. An error inside a script keeps its own code from 7.0 on; older
+    /// servers wrap it in `ERR Error running script … -CODE`, which is looked through.
+    #[must_use]
+    pub fn from_reply(code: &str, detail: &str) -> Self {
+        let inner = |detail: &str| detail.split([' ', '-', ':']).find_map(known_reply);
+        let failure = match known_reply(code) {
+            Some(failure) => failure,
+            None if code == "ERR" && detail.contains("user_script") => inner(detail).unwrap_or(Failure::Permanent),
+            None => Failure::Permanent,
+        };
+        Self::new(failure, Outcome::NotApplied, format!("{code} {detail}"))
+    }
+
+    /// What the failure asks of the caller.
+    #[must_use]
+    pub const fn failure(&self) -> Failure {
+        self.failure
+    }
+
+    /// Whether it may have been applied.
+    #[must_use]
+    pub const fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    /// Whether it may work in a moment.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        self.failure == Failure::Transient
+    }
+}
+
+/// What the servers' own error codes ask of the caller.
+fn known_reply(code: &str) -> Option<Failure> {
+    match code {
+        "DENIED" | "NOAUTH" | "NOPERM" | "WRONGPASS" => Some(Failure::Refused),
+        "ASK" | "BUSY" | "CLUSTERDOWN" | "LOADING" | "MASTERDOWN" | "MISCONF" | "MOVED" | "NOREPLICAS" | "OOM"
+        | "READONLY" | "TRYAGAIN" => Some(Failure::Transient),
+        "CROSSSLOT" | "WRONGTYPE" => Some(Failure::Permanent),
+        _ => None,
+    }
+}
+
+impl Debug for BackendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BackendError")
+            .field("failure", &self.failure)
+            .field("outcome", &self.outcome)
+            .field("source", &format_args!("{}", self.source))
+            .finish()
+    }
+}
+
+impl fmt::Display for BackendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.source, f)
+    }
+}
+
+impl StdError for BackendError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.source()
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<B: LockBackend + ?Sized> LockBackend for Arc<B> {
+    async fn acquire(&self, claim: &Claim, queueing: Queueing) -> Result<Attempt, BackendError> {
+        (**self).acquire(claim, queueing).await
+    }
+
+    async fn refresh(&self, claims: &[Claim]) -> Vec<Result<Standing, BackendError>> {
+        (**self).refresh(claims).await
+    }
+
+    async fn release(&self, claim: &Claim) -> Result<Standing, BackendError> {
+        (**self).release(claim).await
+    }
+
+    async fn time(&self) -> Result<Timestamp, BackendError> {
+        (**self).time().await
+    }
+
+    async fn notify(&self, inbox: Inbox) -> Result<BoxStream<'static, Wakeup>, BackendError> {
+        (**self).notify(inbox).await
+    }
+
+    async fn inspect(&self, name: &Name) -> Result<Status, BackendError> {
+        (**self).inspect(name).await
+    }
+
+    async fn list(&self, namespace: &str) -> Result<Vec<Name>, BackendError> {
+        (**self).list(namespace).await
+    }
+
+    async fn force_release(&self, name: &Name, holder: HolderId) -> Result<Standing, BackendError> {
+        (**self).force_release(name, holder).await
+    }
+
+    async fn resize(&self, name: &Name, limit: Option<u32>) -> Result<Option<u32>, BackendError> {
+        (**self).resize(name, limit).await
+    }
+
+    fn keeper_handle(&self) -> Arc<dyn LockBackend> {
+        (**self).keeper_handle()
+    }
+}
