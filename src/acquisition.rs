@@ -1,0 +1,284 @@
+//! One acquisition: asks, waits, and leaves nothing behind when it is dropped.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use crate::backend::{Attempt, BackendError, Claim, Grant, Outcome, Queueing};
+use crate::backoff::Backoff;
+use crate::clock::Instant;
+use crate::config::{Config, LeaseTime, Strategy};
+use crate::core::Core;
+use crate::error::Error;
+use crate::keeper::{Intervals, at, grace};
+use crate::lease::Lease;
+use crate::name::Name;
+use crate::permit::Held;
+use crate::waiters::Seat;
+
+/// What a semaphore hands to each of its acquisitions.
+#[derive(Debug)]
+pub(crate) struct Terms {
+    pub(crate) core: Arc<Core>,
+    pub(crate) name: Name,
+    pub(crate) config: Config,
+    pub(crate) meta: Arc<str>,
+    /// Another program's limit that has been reported, so that it is reported once.
+    pub(crate) reported_limit: AtomicU32,
+}
+
+/// A claim on its way to a permit. Dropped before it gets there, it is undone by the keeper.
+#[derive(Debug)]
+pub(crate) struct Acquisition<'a> {
+    terms: &'a Terms,
+    claim: Claim,
+    /// The backend may hold or queue the claim.
+    at_stake: bool,
+    /// A request is on its way; its outcome is unknown until it is answered.
+    in_flight: bool,
+    asked_at: Instant,
+    failure: Option<BackendError>,
+}
+
+impl<'a> Acquisition<'a> {
+    pub(crate) fn new(terms: &'a Terms, weight: u32) -> Result<Self, Error> {
+        let (core, config) = (&terms.core, &terms.config);
+        if core.closed.is_cancelled() {
+            return Err(Error::Closed);
+        }
+        if weight == 0 || weight > config.limit {
+            let reason = format!("is {weight}, not within 1 to the limit of {}", config.limit);
+            return Err(Error::config("permits", reason));
+        }
+        let claim = Claim {
+            name: terms.name.clone(),
+            holder: core.random.holder(),
+            limit: config.limit,
+            weight,
+            ttl: config.ttl,
+            window: config.window(),
+            patience: config.patience(),
+            inbox: core.inbox,
+            meta: Arc::clone(&terms.meta),
+            client_time: (config.lease_time == LeaseTime::Client).then(|| core.clock.wall()),
+            doubtful: false,
+        };
+        Ok(Self {
+            terms,
+            claim,
+            at_stake: false,
+            in_flight: false,
+            asked_at: core.clock.now(),
+            failure: None,
+        })
+    }
+
+    /// One attempt that does not wait.
+    pub(crate) async fn attempt(&mut self) -> Result<Option<Held>, Error> {
+        match self.ask(Queueing::Never).await {
+            Ok(Attempt::Granted(grant)) => Ok(self.seal(grant)),
+            Ok(attempt) => self.refusal(&attempt).map_or(Ok(None), Err),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    /// Waits for a permit until `deadline`, or for ever.
+    pub(crate) async fn wait(&mut self, deadline: Option<Instant>) -> Result<Held, Error> {
+        let (clock, closed) = (Arc::clone(&self.terms.core.clock), self.terms.core.closed.clone());
+        let started_at = clock.now();
+        let timeout = async {
+            match deadline {
+                Some(deadline) => clock.sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = closed.cancelled() => return Err(Error::Closed),
+            held = self.obtain() => return held,
+            () = timeout => {}
+        }
+        let waited = clock.now().saturating_since(started_at);
+        Err(match self.failure.take() {
+            Some(error) => self.failed(error),
+            None => Error::TimedOut {
+                name: self.terms.name.clone(),
+                waited,
+            },
+        })
+    }
+
+    /// Asks and waits by the strategy until the backend grants or refuses.
+    async fn obtain(&mut self) -> Result<Held, Error> {
+        let terms = self.terms;
+        let mut pauses = Backoff::new(&terms.config);
+        let mut troubles = Backoff::new(&terms.config);
+        let mut seat: Option<Seat> = None;
+        let mut call = None;
+        loop {
+            let queueing = self.queueing(seat.is_some());
+            if queueing != Queueing::Never && seat.is_none() {
+                seat = Some(terms.core.waiters.join(&terms.name, self.claim.holder));
+            }
+            match self.ask(queueing).await {
+                Ok(Attempt::Granted(grant)) => {
+                    if let Some(seat) = &seat {
+                        seat.granted(call);
+                    }
+                    if let Some(held) = self.seal(grant) {
+                        return Ok(held);
+                    }
+                    // The answer took longer than the lease: ask again, which starts it anew.
+                }
+                Ok(Attempt::Queued(queued)) => {
+                    troubles = Backoff::new(&terms.config);
+                    let Some(seat) = &seat else { continue };
+                    tracing::debug!(name = %terms.name, place = queued.place, waiters = queued.waiters, "queued");
+                    seat.queued(self.now(), queued.look_after, terms.config.look_interval());
+                    call = Some(seat.called(&*terms.core.clock).await);
+                    self.listen(&mut troubles).await?;
+                }
+                Ok(Attempt::Busy(_)) if terms.config.strategy == Strategy::Poll => {
+                    troubles = Backoff::new(&terms.config);
+                    self.pause(&mut pauses).await;
+                }
+                Ok(Attempt::Busy(_)) => self.listen(&mut troubles).await?,
+                Ok(attempt) => {
+                    if let Some(error) = self.refusal(&attempt) {
+                        return Err(error);
+                    }
+                }
+                Err(error) => self.put_up_with(error, &mut troubles).await?,
+            }
+        }
+    }
+
+    /// The first attempt is a bare one unless this client is listening already: an uncontended acquire must not pay for
+    /// the queue. Once in the queue it stays there.
+    fn queueing(&self, queued: bool) -> Queueing {
+        match self.terms.config.strategy {
+            Strategy::Poll => Queueing::Never,
+            _ if !queued && !self.terms.core.waiters.is_listening() => Queueing::Never,
+            Strategy::Queue => Queueing::HandOff,
+            Strategy::Notify => Queueing::WakeUp,
+        }
+    }
+
+    /// Makes sure that messages arrive before the queue is joined, or joined again.
+    async fn listen(&mut self, troubles: &mut Backoff) -> Result<(), Error> {
+        let core = &self.terms.core;
+        while let Err(error) = core.waiters.listen(&*core.backend, core.inbox).await {
+            self.put_up_with(error, troubles).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks once, within the time that an operation may take.
+    async fn ask(&mut self, queueing: Queueing) -> Result<Attempt, BackendError> {
+        let core = &self.terms.core;
+        let claim = at(&self.claim, core.clock.wall());
+        self.asked_at = core.clock.now();
+        self.in_flight = true;
+        let answer = tokio::select! {
+            biased;
+            answer = core.backend.acquire(&claim, queueing) => answer,
+            () = core.clock.sleep_until(self.asked_at + grace(claim.timeout())) => {
+                Err(BackendError::timed_out(claim.timeout()))
+            }
+        };
+        self.in_flight = false;
+        match &answer {
+            Ok(Attempt::Granted(_) | Attempt::Queued(_)) => self.at_stake = true,
+            // Answers that leave nothing behind, unless an earlier request of this claim may still arrive.
+            Ok(_) => self.at_stake = self.claim.doubtful,
+            Err(error) if error.outcome() == Outcome::Unknown => {
+                self.claim.doubtful = true;
+                self.at_stake = true;
+            }
+            Err(_) => {}
+        }
+        if answer.is_ok() {
+            self.failure = None;
+        }
+        answer
+    }
+
+    /// Turns a grant into a permit that the keeper keeps; `None` if the lease is over already.
+    fn seal(&mut self, grant: Grant) -> Option<Held> {
+        let terms = self.terms;
+        self.report_limit(&grant);
+        let lease = Lease::new(self.claim.clone(), grant, self.asked_at, Arc::clone(&terms.core.clock))?;
+        let lease = Arc::new(lease);
+        let intervals = Intervals {
+            refresh: terms.config.refresh_interval(),
+            retry: terms.config.refresh_retry_interval(),
+        };
+        terms.core.keeper.keep(Arc::clone(&lease), intervals, self.asked_at);
+        self.at_stake = false;
+        Some(Held::new(Arc::clone(&terms.core), lease, terms.config.strict))
+    }
+
+    fn report_limit(&self, grant: &Grant) {
+        let Some(other) = grant.other_limit else { return };
+        if self.terms.reported_limit.swap(other, Ordering::Relaxed) != other {
+            tracing::warn!(
+                name = %self.terms.name, ours = self.terms.config.limit, theirs = other,
+                "two programs disagree on the limit"
+            );
+        }
+    }
+
+    /// Waits a while after a transient failure; anything else ends the acquisition.
+    async fn put_up_with(&mut self, error: BackendError, troubles: &mut Backoff) -> Result<(), Error> {
+        if !error.is_transient() {
+            return Err(self.failed(error));
+        }
+        tracing::warn!(name = %self.terms.name, %error, "an acquire failed; trying again");
+        self.failure = Some(error);
+        self.pause(troubles).await;
+        Ok(())
+    }
+
+    async fn pause(&self, backoff: &mut Backoff) {
+        let pause = backoff.pause(&self.terms.core.random);
+        self.terms.core.clock.sleep_until(self.now() + pause).await;
+    }
+
+    fn refusal(&self, attempt: &Attempt) -> Option<Error> {
+        let name = self.terms.name.clone();
+        match attempt {
+            Attempt::Full { waiters } => Some(Error::QueueFull {
+                name,
+                waiters: *waiters,
+            }),
+            Attempt::GivenUp => Some(Error::Removed { name }),
+            Attempt::Oversized { limit } => {
+                let reason = format!("is {}, more than the limit in force, {limit}", self.claim.weight);
+                Some(Error::config("permits", reason))
+            }
+            Attempt::Busy(_) | Attempt::Granted(_) | Attempt::Queued(_) => None,
+        }
+    }
+
+    fn failed(&self, error: BackendError) -> Error {
+        Error::backend("acquire", &self.terms.name, error)
+    }
+
+    fn now(&self) -> Instant {
+        self.terms.core.clock.now()
+    }
+}
+
+impl Drop for Acquisition<'_> {
+    fn drop(&mut self) {
+        if self.at_stake || self.in_flight {
+            self.claim.doubtful |= self.in_flight;
+            self.terms.core.keeper.give_back(self.claim.clone());
+        }
+    }
+}
+
+/// The moment `timeout` after now, or never.
+pub(crate) fn deadline(core: &Core, timeout: Option<Duration>) -> Option<Instant> {
+    timeout.map(|timeout| core.clock.now() + timeout)
+}

@@ -1,0 +1,441 @@
+//! Keeps every lease alive and gives permits back, whatever the caller's runtime does.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::Notify;
+
+use crate::backend::{BackendError, Claim, LockBackend, Standing};
+use crate::clock::{Clock, Instant, Timestamp};
+use crate::error::{Error, LossReason};
+use crate::fence::FencingToken;
+use crate::holder::HolderId;
+use crate::lease::{End, Lease};
+use crate::name::Name;
+use crate::schedule::{Due, Kept, Schedule};
+
+/// How long dropping the last handle of a client waits for permits that are on their way back.
+const FAREWELL: Duration = Duration::from_millis(250);
+
+/// Where the keeper runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum KeeperMode {
+    /// As a task of the runtime in which the client is built: for simulators.
+    Task,
+    /// On a thread of its own: a blocked or ended runtime of the caller loses nothing.
+    #[default]
+    Thread,
+}
+
+/// A permit that was lost, as told to [`ClientBuilder::on_lost`](crate::ClientBuilder::on_lost).
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Loss {
+    /// The semaphore.
+    pub name: Name,
+    /// Whose permit.
+    pub holder: HolderId,
+    /// Its token.
+    pub token: FencingToken,
+    /// Why.
+    pub reason: LossReason,
+}
+
+pub(crate) type OnLost = Arc<dyn Fn(&Loss) + Send + Sync>;
+
+/// The handle to the keeper; dropping it ends the keeper once everything is given back.
+pub(crate) struct Keeper {
+    shared: Arc<Shared>,
+    thread: Option<Thread>,
+}
+
+struct Thread {
+    id: std::thread::ThreadId,
+    done: Mutex<mpsc::Receiver<()>>,
+}
+
+struct Shared {
+    backend: Arc<dyn LockBackend>,
+    clock: Arc<dyn Clock>,
+    on_lost: Option<OnLost>,
+    state: Mutex<State>,
+    /// Something is due earlier than planned.
+    wake: Notify,
+    /// A permit has been given back.
+    returned: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    schedule: Schedule,
+    returns: Vec<Claim>,
+    returning: usize,
+    abandoned: u64,
+    losses: Vec<Arc<Lease>>,
+    next_wake: Option<Instant>,
+    closing: bool,
+}
+
+impl Keeper {
+    pub(crate) fn start(
+        mode: KeeperMode,
+        backend: Arc<dyn LockBackend>,
+        clock: Arc<dyn Clock>,
+        on_lost: Option<OnLost>,
+    ) -> Result<Self, Error> {
+        let shared = Arc::new(Shared {
+            backend,
+            clock,
+            on_lost,
+            state: Mutex::default(),
+            wake: Notify::new(),
+            returned: Notify::new(),
+        });
+        let thread = match mode {
+            KeeperMode::Task => {
+                let runtime = tokio::runtime::Handle::try_current()
+                    .map_err(|error| Error::config("keeper", format!("cannot run as a task: {error}")))?;
+                runtime.spawn(run(Arc::clone(&shared)));
+                None
+            }
+            KeeperMode::Thread => Some(spawn(Arc::clone(&shared))?),
+        };
+        Ok(Self { shared, thread })
+    }
+
+    /// Keeps `lease` until it is lost or forgotten.
+    pub(crate) fn keep(&self, lease: Arc<Lease>, intervals: Intervals, asked_at: Instant) {
+        let mut state = self.shared.lock();
+        let first = state.schedule.insert(Kept::new(lease, intervals, asked_at));
+        self.shared.wake_before(&state, first);
+    }
+
+    /// Stops refreshing this holder's lease; a loss that nobody has been told of yet is told.
+    pub(crate) fn forget(&self, holder: HolderId) {
+        let mut state = self.shared.lock();
+        let Some(kept) = state.schedule.remove(holder) else {
+            return;
+        };
+        if matches!(kept.lease.ending(), Some(End::Lost(_))) {
+            state.losses.push(kept.lease);
+            self.shared.wake.notify_one();
+        }
+    }
+
+    /// Releases the claim in the background, and goes on trying until its lease would have ended.
+    pub(crate) fn give_back(&self, claim: Claim) {
+        self.shared.lock().returns.push(claim);
+        self.shared.wake.notify_one();
+    }
+
+    /// An operator took this holder's permit.
+    pub(crate) fn forced(&self, holder: HolderId) {
+        let mut state = self.shared.lock();
+        if let Some(kept) = state.schedule.remove(holder) {
+            kept.lease.end(End::Lost(LossReason::Forced));
+            state.losses.push(kept.lease);
+            self.shared.wake.notify_one();
+        }
+    }
+
+    /// Ends every lease and gives all of them back; answers how many were, and how many could not be.
+    pub(crate) async fn close(&self) -> (u64, u64) {
+        let count = self.shared.close();
+        loop {
+            let returned = self.shared.returned.notified();
+            {
+                let state = self.shared.lock();
+                if state.returns.is_empty() && state.returning == 0 {
+                    return (count.saturating_sub(state.abandoned), state.abandoned);
+                }
+            }
+            returned.await;
+        }
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        let pending = {
+            let mut state = self.shared.lock();
+            state.closing = true;
+            !state.returns.is_empty() || state.returning > 0
+        };
+        self.shared.wake.notify_one();
+        let on_another_thread = |thread: &&Thread| thread.id != std::thread::current().id();
+        if let Some(thread) = self.thread.as_ref().filter(on_another_thread).filter(|_| pending) {
+            let done = thread.done.lock().unwrap_or_else(PoisonError::into_inner);
+            // Either it is done, or the leases end with their ttl; both are fine.
+            let _done_or_late = done.recv_timeout(FAREWELL);
+        }
+    }
+}
+
+impl fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.shared.lock();
+        f.debug_struct("Keeper")
+            .field("leases", &state.schedule.len())
+            .field("returning", &(state.returns.len() + state.returning))
+            .finish_non_exhaustive()
+    }
+}
+
+/// How often a lease is refreshed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Intervals {
+    pub(crate) refresh: Duration,
+    pub(crate) retry: Duration,
+}
+
+fn spawn(shared: Arc<Shared>) -> Result<Thread, Error> {
+    let cannot = |error: std::io::Error| Error::config("keeper", format!("cannot start its thread: {error}"));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(cannot)?;
+    let (tell_done, done) = mpsc::channel();
+    let thread = std::thread::Builder::new()
+        .name("semafence-keeper".to_owned())
+        .spawn(move || {
+            runtime.block_on(run(shared));
+            // Nobody may be listening, and that is fine.
+            let _nobody_waits = tell_done.send(());
+        })
+        .map_err(cannot)?;
+    Ok(Thread {
+        id: thread.thread().id(),
+        done: Mutex::new(done),
+    })
+}
+
+/// What is to be done now, and when to look again.
+struct Plan {
+    refresh: Vec<Vec<Arc<Lease>>>,
+    returns: Vec<Claim>,
+    losses: Vec<Arc<Lease>>,
+    next: Option<Instant>,
+    finished: bool,
+}
+
+/// A call that has been answered.
+enum Done {
+    Refreshed {
+        asked_at: Instant,
+        leases: Vec<Arc<Lease>>,
+        answers: Vec<Result<Standing, BackendError>>,
+    },
+    Returned {
+        abandoned: bool,
+    },
+}
+
+async fn run(shared: Arc<Shared>) {
+    let mut calls = FuturesUnordered::<BoxFuture<'static, Done>>::new();
+    loop {
+        let plan = shared.plan();
+        for lease in plan.losses {
+            shared.announce(&lease);
+        }
+        for leases in plan.refresh {
+            calls.push(Box::pin(refresh(Arc::clone(&shared), leases)));
+        }
+        for claim in plan.returns {
+            calls.push(Box::pin(give_back(Arc::clone(&shared), claim)));
+        }
+        if plan.finished && calls.is_empty() {
+            return;
+        }
+        tokio::select! {
+            biased;
+            () = shared.wake.notified() => {}
+            () = until(&*shared.clock, plan.next) => {}
+            Some(done) = calls.next(), if !calls.is_empty() => shared.finish(done),
+        }
+    }
+}
+
+async fn until(clock: &dyn Clock, moment: Option<Instant>) {
+    match moment {
+        Some(moment) => clock.sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn refresh(shared: Arc<Shared>, leases: Vec<Arc<Lease>>) -> Done {
+    let wall = shared.clock.wall();
+    let claims: Vec<Claim> = leases.iter().map(|lease| at(&lease.claim, wall)).collect();
+    let patience = claims.iter().map(Claim::timeout).min().unwrap_or_default();
+    let asked_at = shared.clock.now();
+    let answers = tokio::select! {
+        biased;
+        answers = shared.backend.refresh(&claims) => answers,
+        () = shared.clock.sleep_until(asked_at + grace(patience)) => Vec::new(),
+    };
+    let unanswered = || Err(BackendError::timed_out(patience));
+    let answers = (0..leases.len())
+        .map(|index| answers.get(index).cloned().unwrap_or_else(unanswered))
+        .collect();
+    Done::Refreshed {
+        asked_at,
+        leases,
+        answers,
+    }
+}
+
+async fn give_back(shared: Arc<Shared>, claim: Claim) -> Done {
+    let give_up_at = shared.clock.now() + claim.ttl;
+    let step = (claim.ttl / 30).clamp(Duration::from_millis(20), Duration::from_secs(1));
+    loop {
+        let asked_at = shared.clock.now();
+        let claim = at(&claim, shared.clock.wall());
+        let answer = tokio::select! {
+            biased;
+            answer = shared.backend.release(&claim) => answer,
+            () = shared.clock.sleep_until(asked_at + grace(claim.timeout())) => {
+                Err(BackendError::timed_out(claim.timeout()))
+            }
+        };
+        let abandoned = match answer {
+            Ok(_) => false,
+            Err(error) if error.is_transient() && shared.clock.now() < give_up_at => {
+                shared.clock.sleep_until(shared.clock.now() + step).await;
+                continue;
+            }
+            Err(error) => {
+                tracing::warn!(name = %claim.name, %error, "a permit could not be given back; it ends with its ttl");
+                true
+            }
+        };
+        return Done::Returned { abandoned };
+    }
+}
+
+/// The claim as it is sent now: where the caller chose client time, with the time it is.
+pub(crate) fn at(claim: &Claim, wall: Timestamp) -> Claim {
+    let mut claim = claim.clone();
+    claim.client_time = claim.client_time.map(|_| wall);
+    claim
+}
+
+/// A backend answers within the timeout by contract; one that does not is given up on a little later.
+pub(crate) fn grace(timeout: Duration) -> Duration {
+    timeout + timeout / 4
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake_before(&self, state: &State, moment: Instant) {
+        if state.next_wake.is_none_or(|planned| moment < planned) {
+            self.wake.notify_one();
+        }
+    }
+
+    fn plan(&self) -> Plan {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        let Due { lost, at_risk, refresh } = state.schedule.take_due(now);
+        at_risk.iter().for_each(|lease| lease.warn());
+        let mut losses = std::mem::take(&mut state.losses);
+        losses.extend(lost);
+        let returns = std::mem::take(&mut state.returns);
+        state.returning += returns.len();
+        state.next_wake = state.schedule.next();
+        Plan {
+            refresh,
+            returns,
+            losses,
+            next: state.next_wake,
+            finished: state.closing && state.schedule.is_empty(),
+        }
+    }
+
+    fn finish(&self, done: Done) {
+        match done {
+            Done::Refreshed {
+                asked_at,
+                leases,
+                answers,
+            } => {
+                let mut state = self.lock();
+                for (lease, answer) in leases.into_iter().zip(answers) {
+                    self.judge(&mut state, &lease, asked_at, answer);
+                }
+            }
+            Done::Returned { abandoned } => {
+                let mut state = self.lock();
+                state.returning -= 1;
+                state.abandoned += u64::from(abandoned);
+                self.returned.notify_waiters();
+            }
+        }
+    }
+
+    /// The four outcomes of a refresh: held, lost, unknown, refused.
+    fn judge(&self, state: &mut State, lease: &Arc<Lease>, asked_at: Instant, answer: Result<Standing, BackendError>) {
+        let holder = lease.claim.holder;
+        let reason = match answer {
+            Ok(Standing::Held) => {
+                lease.extend(asked_at);
+                state.schedule.refreshed(holder, asked_at);
+                return;
+            }
+            Err(error) if error.is_transient() => {
+                tracing::warn!(
+                    name = %lease.claim.name, token = %lease.grant.token, remaining = ?lease.remaining(), %error,
+                    "a refresh failed; retrying until the lease ends"
+                );
+                state.schedule.failed(holder, self.clock.now());
+                return;
+            }
+            Err(error) => {
+                tracing::warn!(name = %lease.claim.name, token = %lease.grant.token, %error, "a refresh was refused");
+                LossReason::Refused
+            }
+            Ok(Standing::Forced) => LossReason::Forced,
+            Ok(Standing::Absent | Standing::Waiting) => LossReason::Forgotten,
+        };
+        // A lease that was released meanwhile is no longer kept: the answer says nothing about it.
+        if let Some(kept) = state.schedule.remove(holder) {
+            kept.lease.end(End::Lost(reason));
+            state.losses.push(kept.lease);
+            self.wake.notify_one();
+        }
+    }
+
+    fn announce(&self, lease: &Lease) {
+        let End::Lost(reason) = lease.end(End::Lost(LossReason::Expired)) else {
+            return;
+        };
+        tracing::warn!(name = %lease.claim.name, token = %lease.grant.token, %reason, "a permit was lost");
+        let Some(on_lost) = &self.on_lost else { return };
+        let loss = Loss {
+            name: lease.claim.name.clone(),
+            holder: lease.claim.holder,
+            token: lease.grant.token,
+            reason,
+        };
+        let called = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| on_lost(&loss)));
+        if called.is_err() {
+            tracing::error!(name = %loss.name, "on_lost panicked; the keeper goes on");
+        }
+    }
+
+    fn close(&self) -> u64 {
+        let mut state = self.lock();
+        for kept in state.schedule.drain() {
+            if kept.lease.end(End::Lost(LossReason::Closed)) == End::Lost(LossReason::Closed) {
+                state.returns.push(kept.lease.claim.clone());
+            }
+            state.losses.push(kept.lease);
+        }
+        self.wake.notify_one();
+        (state.returns.len() + state.returning) as u64
+    }
+}

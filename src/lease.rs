@@ -1,0 +1,159 @@
+//! One lease as this process sees it: until when it holds, and whether it is over.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::backend::{Claim, Grant};
+use crate::clock::{Clock, Instant};
+use crate::error::LossReason;
+
+/// How long a lease asked for at one moment may be believed in: the ttl, less what two clocks may drift apart meanwhile
+/// and the millisecond to which servers round.
+pub(crate) fn validity(ttl: Duration) -> Duration {
+    ttl - ttl / 100 - Duration::from_millis(5)
+}
+
+/// A granted claim: who, what, and until when.
+pub(crate) struct Lease {
+    pub(crate) claim: Claim,
+    pub(crate) grant: Grant,
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+    ended: CancellationToken,
+    risk: Notify,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct State {
+    deadline: Instant,
+    at_risk: bool,
+    end: Option<End>,
+}
+
+/// How a lease ended. Final.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    Lost(LossReason),
+    Released,
+}
+
+impl Lease {
+    /// A lease whose answered request was sent at `asked_at`; `None` if it is over already.
+    pub(crate) fn new(claim: Claim, grant: Grant, asked_at: Instant, clock: Arc<dyn Clock>) -> Option<Self> {
+        let deadline = asked_at + validity(claim.ttl);
+        let state = State {
+            deadline,
+            at_risk: false,
+            end: None,
+        };
+        (clock.now() < deadline).then(|| Self {
+            claim,
+            grant,
+            clock,
+            state: Mutex::new(state),
+            ended: CancellationToken::new(),
+            risk: Notify::new(),
+        })
+    }
+
+    /// Counts the lease from a refresh that was sent at `asked_at` and answered *held*. A lease that was over before
+    /// the answer came stays lost: somebody may have been told.
+    pub(crate) fn extend(&self, asked_at: Instant) {
+        let mut state = self.look();
+        if state.end.is_none() {
+            state.deadline = state.deadline.max(asked_at + validity(self.claim.ttl));
+            state.at_risk = false;
+        }
+    }
+
+    /// Ends the lease, unless it has ended before; answers how it ended.
+    pub(crate) fn end(&self, end: End) -> End {
+        let settled = *self.look().end.get_or_insert(end);
+        if matches!(settled, End::Lost(_)) {
+            self.ended.cancel();
+        }
+        settled
+    }
+
+    /// How the lease ended, if it has.
+    pub(crate) fn ending(&self) -> Option<End> {
+        self.look().end
+    }
+
+    pub(crate) fn is_held(&self) -> bool {
+        self.ending().is_none()
+    }
+
+    /// When the lease ends on the local clock unless it is refreshed.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.look().deadline
+    }
+
+    pub(crate) fn remaining(&self) -> Duration {
+        let state = self.look();
+        match state.end {
+            None => state.deadline.saturating_since(self.clock.now()),
+            Some(_) => Duration::ZERO,
+        }
+    }
+
+    pub(crate) async fn lost(&self) -> LossReason {
+        loop {
+            self.ended.cancelled().await;
+            if let Some(End::Lost(reason)) = self.ending() {
+                return reason;
+            }
+        }
+    }
+
+    pub(crate) fn loss_token(&self) -> CancellationToken {
+        self.ended.child_token()
+    }
+
+    /// Warns that less than a third of the ttl is left.
+    pub(crate) fn warn(&self) {
+        self.look().at_risk = true;
+        self.risk.notify_waiters();
+    }
+
+    pub(crate) async fn at_risk(&self) {
+        loop {
+            let warned = self.risk.notified();
+            let state = *self.look();
+            if state.at_risk || state.end.is_some() {
+                return;
+            }
+            tokio::select! {
+                biased;
+                () = self.ended.cancelled() => return,
+                () = warned => {}
+            }
+        }
+    }
+
+    /// The state, after the clock has been asked: whoever looks first at a lease that is over ends it, so that it can
+    /// never seem held again.
+    fn look(&self) -> std::sync::MutexGuard<'_, State> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.end.is_none() && self.clock.now() >= state.deadline {
+            state.end = Some(End::Lost(LossReason::Expired));
+            self.ended.cancel();
+        }
+        state
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease")
+            .field("name", &self.claim.name)
+            .field("token", &self.grant.token)
+            .field("slots", &self.grant.slots)
+            .field("end", &self.ending())
+            .finish_non_exhaustive()
+    }
+}

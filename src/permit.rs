@@ -1,0 +1,301 @@
+//! The guard: the right to be inside, until it is released, dropped or lost.
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::backend::{BackendError, Standing};
+use crate::core::Core;
+use crate::error::{Error, LossReason};
+use crate::fence::FencingToken;
+use crate::holder::HolderId;
+use crate::keeper::{at, grace};
+use crate::lease::{End, Lease};
+use crate::name::Name;
+
+/// A permit that does not borrow its semaphore.
+pub type OwnedPermit = Permit<'static>;
+
+/// The right to be inside: one or more slots of a semaphore, kept alive in the background.
+///
+/// A permit is over when it is released, dropped, or **lost**: when its lease ended before a refresh got through, the
+/// backend forgot it, or an operator took it. Loss is final. What it guards should ask for [`token`](Self::token) and
+/// [`slot`](Self::slot) and refuse stale ones (see [`Fence`](crate::Fence)): a process can be paused at any point, and
+/// wakes up believing that it still holds.
+///
+/// Dropping a permit gives it back in the background; it never blocks and needs no runtime.
+#[must_use = "a permit that is not kept is given back at once"]
+pub struct Permit<'a> {
+    held: Held,
+    semaphore: PhantomData<&'a ()>,
+}
+
+impl Permit<'_> {
+    pub(crate) fn new(held: Held) -> Self {
+        Self {
+            held,
+            semaphore: PhantomData,
+        }
+    }
+
+    /// Cuts the tie to the semaphore.
+    pub fn into_owned(self) -> OwnedPermit {
+        Permit::new(self.held)
+    }
+
+    /// The semaphore.
+    #[must_use]
+    pub fn name(&self) -> &Name {
+        &self.lease().claim.name
+    }
+
+    /// Who holds it: the id that `status` shows.
+    #[must_use]
+    pub fn holder(&self) -> HolderId {
+        self.lease().claim.holder
+    }
+
+    /// The fencing token, to be presented together with the slot. One for all slots of a weighted permit.
+    #[must_use]
+    pub fn token(&self) -> FencingToken {
+        self.lease().grant.token
+    }
+
+    /// The slot; of a weighted permit the lowest.
+    #[must_use]
+    pub fn slot(&self) -> u32 {
+        self.slots()[0]
+    }
+
+    /// All slots, in ascending order; as many as permits were asked for.
+    #[must_use]
+    pub fn slots(&self) -> &[u32] {
+        &self.lease().grant.slots
+    }
+
+    /// The limit that was in force when this permit was granted.
+    #[must_use]
+    pub fn limit(&self) -> u32 {
+        self.lease().grant.limit
+    }
+
+    /// Whether the lease still holds by the local clock at this moment. The answer ages: another may hold by the time
+    /// it is used, which is what the token is for.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.lease().is_held()
+    }
+
+    /// Time until the lease ends on the local clock unless it is refreshed; zero once it is over.
+    #[must_use]
+    pub fn remaining(&self) -> Duration {
+        self.lease().remaining()
+    }
+
+    /// Completes when the permit is lost; never if it is not.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost if the future is dropped.
+    pub async fn lost(&self) -> LossReason {
+        self.lease().lost().await
+    }
+
+    /// Completes when less than a third of the ttl is left because refreshes fail, or the permit is lost: time to wrap
+    /// up.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost if the future is dropped.
+    pub async fn at_risk(&self) {
+        self.lease().at_risk().await;
+    }
+
+    /// A token that is cancelled when the permit is lost. Cancelling it does nothing to the permit.
+    #[must_use]
+    pub fn cancellation_token(&self) -> CancellationToken {
+        self.lease().loss_token()
+    }
+
+    /// Runs `work` while the permit holds: loss drops it at its next await point, and the permit is looked at once more
+    /// when it completes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Lost`] when the permit was lost before `work` completed; `work` may have been done in part.
+    ///
+    /// # Cancel safety
+    ///
+    /// `work` is dropped together with the future; the permit stays.
+    pub async fn run<F: Future>(&self, work: F) -> Result<F::Output, Error> {
+        let output = tokio::select! {
+            biased;
+            reason = self.lost() => return Err(self.held.lost_error(reason)),
+            output = work => output,
+        };
+        match self.lease().ending() {
+            Some(End::Lost(reason)) => Err(self.held.lost_error(reason)),
+            _ => Ok(output),
+        }
+    }
+
+    /// Refreshes the lease now, besides the refreshes in the background; afterwards it lasts one ttl again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Backend`] when no answer came: the lease is as it was. [`Error::Lost`] in strict mode when the permit
+    /// is lost; otherwise the answer says [`Standing::Absent`] or [`Standing::Forced`].
+    ///
+    /// # Cancel safety
+    ///
+    /// The lease may have been refreshed.
+    pub async fn refresh(&self) -> Result<Standing, Error> {
+        self.held.refresh().await
+    }
+
+    /// Gives the permit back and waits until the backend has confirmed it. Answers [`Standing::Held`] if it was held
+    /// until now.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Backend`] when no answer came: the keeper goes on giving it back in the background. [`Error::Lost`] in
+    /// strict mode when the permit had been lost; otherwise the answer says so.
+    ///
+    /// # Cancel safety
+    ///
+    /// The keeper gives the permit back.
+    pub async fn release(self) -> Result<Standing, Error> {
+        self.held.release().await
+    }
+
+    fn lease(&self) -> &Lease {
+        &self.held.lease
+    }
+}
+
+impl fmt::Debug for Permit<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Permit")
+            .field("name", self.name())
+            .field("token", &self.token())
+            .field("slots", &self.slots())
+            .field("is_held", &self.is_held())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A kept lease; dropping it gives it back.
+pub(crate) struct Held {
+    core: Arc<Core>,
+    lease: Arc<Lease>,
+    strict: bool,
+    given_back: bool,
+}
+
+impl Held {
+    pub(crate) fn new(core: Arc<Core>, lease: Arc<Lease>, strict: bool) -> Self {
+        Self {
+            core,
+            lease,
+            strict,
+            given_back: false,
+        }
+    }
+
+    async fn refresh(&self) -> Result<Standing, Error> {
+        if let Some(End::Lost(reason)) = self.lease.ending() {
+            return self.was_lost(reason);
+        }
+        let asked_at = self.core.clock.now();
+        let claim = at(&self.lease.claim, self.core.clock.wall());
+        let claims = [claim];
+        let answer = self.answer(self.core.backend.refresh(&claims)).await;
+        let answer = answer.and_then(|mut answers| match answers.pop() {
+            Some(answer) => answer,
+            None => Err(BackendError::timed_out(claims[0].timeout())),
+        });
+        match answer.map_err(|error| Error::backend("refresh", &self.lease.claim.name, error))? {
+            Standing::Held => {
+                self.lease.extend(asked_at);
+                match self.lease.ending() {
+                    Some(End::Lost(reason)) => self.was_lost(reason),
+                    _ => Ok(Standing::Held),
+                }
+            }
+            standing => {
+                let reason = if standing == Standing::Forced {
+                    LossReason::Forced
+                } else {
+                    LossReason::Forgotten
+                };
+                self.lease.end(End::Lost(reason));
+                self.core.keeper.forget(self.lease.claim.holder);
+                self.was_lost(reason)
+            }
+        }
+    }
+
+    async fn release(mut self) -> Result<Standing, Error> {
+        let end = self.lease.end(End::Released);
+        self.core.keeper.forget(self.lease.claim.holder);
+        if let End::Lost(reason) = end {
+            // Dropping gives back what the backend may still hold.
+            return self.was_lost(reason);
+        }
+        let claim = at(&self.lease.claim, self.core.clock.wall());
+        let answer = self.answer(self.core.backend.release(&claim)).await;
+        let answer = answer.and_then(|answer| answer);
+        let standing = answer.map_err(|error| Error::backend("release", &claim.name, error))?;
+        self.given_back = true;
+        match standing {
+            Standing::Held | Standing::Waiting => Ok(Standing::Held),
+            Standing::Forced => self.was_lost(LossReason::Forced),
+            Standing::Absent => self.was_lost(LossReason::Forgotten),
+        }
+    }
+
+    async fn answer<T>(&self, call: impl Future<Output = T>) -> Result<T, BackendError> {
+        let timeout = self.lease.claim.timeout();
+        let deadline = self.core.clock.now() + grace(timeout);
+        tokio::select! {
+            biased;
+            answer = call => Ok(answer),
+            () = self.core.clock.sleep_until(deadline) => Err(BackendError::timed_out(timeout)),
+        }
+    }
+
+    fn was_lost(&self, reason: LossReason) -> Result<Standing, Error> {
+        match reason {
+            _ if self.strict => Err(self.lost_error(reason)),
+            LossReason::Forced => Ok(Standing::Forced),
+            _ => Ok(Standing::Absent),
+        }
+    }
+
+    fn lost_error(&self, reason: LossReason) -> Error {
+        Error::Lost {
+            name: self.lease.claim.name.clone(),
+            token: self.lease.grant.token,
+            reason,
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if self.given_back {
+            return;
+        }
+        let end = self.lease.end(End::Released);
+        self.core.keeper.forget(self.lease.claim.holder);
+        match end {
+            // The backend has said that it is gone, or the keeper is giving it back.
+            End::Lost(LossReason::Closed | LossReason::Forced | LossReason::Forgotten) => {}
+            End::Lost(_) | End::Released => self.core.keeper.give_back(self.lease.claim.clone()),
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! A counting semaphore: at most `limit` permits at once, across machines.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
+
+use crate::acquisition::{Acquisition, Terms, deadline};
+use crate::backend::{LockBackend, Status};
+use crate::client::Client;
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, LeaseTime, Strategy};
+use crate::error::Error;
+use crate::name::Name;
+use crate::permit::{OwnedPermit, Permit};
+
+/// At most `limit` permits at once, across machines. Cheap to clone.
+///
+/// Each acquisition is its own holder: three tasks that share one handle of a limit of one are let in one after
+/// another. Names follow [`tokio::sync::Semaphore`].
+pub struct Semaphore<B, C = SystemClock> {
+    client: Client<B, C>,
+    terms: Arc<Terms>,
+}
+
+impl<B, C> Clone for Semaphore<B, C> {
+    fn clone(&self) -> Self {
+        Self {
+            client: self.client.clone(),
+            terms: Arc::clone(&self.terms),
+        }
+    }
+}
+
+impl<B: LockBackend, C: Clock> Semaphore<B, C> {
+    /// Takes a permit if one is free and nobody is queued before; never waits for one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Backend`] when the backend fails, [`Error::Closed`] after the client was closed.
+    ///
+    /// # Cancel safety
+    ///
+    /// What may have been taken is given back in the background.
+    pub async fn try_acquire(&self) -> Result<Option<Permit<'_>>, Error> {
+        self.try_acquire_many(1).await
+    }
+
+    /// Takes `permits` at once, all or none, if they are free and nobody is queued before.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] with field `permits` outside 1–limit, and as [`try_acquire`](Self::try_acquire).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`try_acquire`](Self::try_acquire).
+    pub async fn try_acquire_many(&self, permits: u32) -> Result<Option<Permit<'_>>, Error> {
+        let held = Acquisition::new(&self.terms, permits)?.attempt().await?;
+        Ok(held.map(Permit::new))
+    }
+
+    /// Waits for a permit, for as long as [`Config::acquire_timeout`] says.
+    ///
+    /// A backend that is away is waited for as well: transient failures are retried until the timeout.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TimedOut`] when the timeout passed while all permits were taken; [`Error::Backend`] when it passed
+    /// while the backend was failing, or at once when trying again cannot help; [`Error::QueueFull`],
+    /// [`Error::Removed`], [`Error::Closed`].
+    ///
+    /// # Cancel safety
+    ///
+    /// The place in the queue is lost; what may have been taken is given back in the background.
+    pub async fn acquire(&self) -> Result<Permit<'_>, Error> {
+        self.acquire_many(1).await
+    }
+
+    /// Waits for `permits` at once, all or none. Strict order holds for them too: smaller requests behind this one do
+    /// not pass it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] with field `permits` outside 1–limit, and as [`acquire`](Self::acquire).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`acquire`](Self::acquire).
+    pub async fn acquire_many(&self, permits: u32) -> Result<Permit<'_>, Error> {
+        self.acquire_within(permits, self.terms.config.acquire_timeout).await
+    }
+
+    /// Waits for a permit for at most `timeout`, on the local clock.
+    ///
+    /// # Errors
+    ///
+    /// As [`acquire`](Self::acquire).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`acquire`](Self::acquire).
+    pub async fn acquire_timeout(&self, timeout: Duration) -> Result<Permit<'_>, Error> {
+        self.acquire_many_timeout(1, timeout).await
+    }
+
+    /// Waits for `permits` at once, all or none, for at most `timeout`, on the local clock.
+    ///
+    /// # Errors
+    ///
+    /// As [`acquire_many`](Self::acquire_many).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`acquire`](Self::acquire).
+    pub async fn acquire_many_timeout(&self, permits: u32, timeout: Duration) -> Result<Permit<'_>, Error> {
+        self.acquire_within(permits, Some(timeout)).await
+    }
+
+    /// Waits for a permit that does not borrow this handle.
+    ///
+    /// # Errors
+    ///
+    /// As [`acquire`](Self::acquire).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`acquire`](Self::acquire).
+    pub async fn acquire_owned(&self) -> Result<OwnedPermit, Error> {
+        Ok(self.acquire().await?.into_owned())
+    }
+
+    /// Takes a permit that does not borrow this handle, if one is free.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_acquire`](Self::try_acquire).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`try_acquire`](Self::try_acquire).
+    pub async fn try_acquire_owned(&self) -> Result<Option<OwnedPermit>, Error> {
+        Ok(self.try_acquire().await?.map(Permit::into_owned))
+    }
+
+    /// Who holds and who waits. Changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Backend`] when it cannot be read.
+    pub async fn status(&self) -> Result<Status, Error> {
+        let status = self.client.backend().inspect(self.name()).await;
+        status.map_err(|error| Error::backend("status", self.name(), error))
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &Name {
+        &self.terms.name
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.terms.config
+    }
+
+    /// The client that made it.
+    #[must_use]
+    pub fn client(&self) -> &Client<B, C> {
+        &self.client
+    }
+
+    async fn acquire_within(&self, permits: u32, timeout: Option<Duration>) -> Result<Permit<'_>, Error> {
+        let deadline = deadline(&self.terms.core, timeout);
+        let held = Acquisition::new(&self.terms, permits)?.wait(deadline).await?;
+        Ok(Permit::new(held))
+    }
+}
+
+impl<B, C> fmt::Debug for Semaphore<B, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Semaphore")
+            .field("config", &self.terms.config)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Makes a [`Semaphore`]; every setter is a field of [`Config`] and documented there.
+#[must_use = "a builder does nothing until it is built"]
+pub struct SemaphoreBuilder<B, C = SystemClock> {
+    client: Client<B, C>,
+    config: Config,
+}
+
+impl<B: LockBackend, C: Clock> SemaphoreBuilder<B, C> {
+    pub(crate) fn new(client: Client<B, C>, config: Config) -> Self {
+        Self { client, config }
+    }
+
+    /// Sets [`Config::namespace`].
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.config.namespace = Some(namespace.into());
+        self
+    }
+
+    /// Sets [`Config::ttl`].
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.config.ttl = ttl;
+        self
+    }
+
+    /// Sets [`Config::acquire_timeout`]; `None` waits for ever.
+    pub fn acquire_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.config.acquire_timeout = timeout.into();
+        self
+    }
+
+    /// Sets [`Config::retry_interval`].
+    pub fn retry_interval(mut self, interval: Duration) -> Self {
+        self.config.retry_interval = interval;
+        self
+    }
+
+    /// Sets [`Config::retry_interval_max`].
+    pub fn retry_interval_max(mut self, interval: Duration) -> Self {
+        self.config.retry_interval_max = Some(interval);
+        self
+    }
+
+    /// Sets [`Config::retry_multiplier`].
+    pub fn retry_multiplier(mut self, multiplier: f64) -> Self {
+        self.config.retry_multiplier = multiplier;
+        self
+    }
+
+    /// Sets [`Config::retry_jitter`].
+    pub fn retry_jitter(mut self, jitter: f64) -> Self {
+        self.config.retry_jitter = jitter;
+        self
+    }
+
+    /// Sets [`Config::wakeup_fallback`].
+    pub fn wakeup_fallback(mut self, interval: Duration) -> Self {
+        self.config.wakeup_fallback = interval;
+        self
+    }
+
+    /// Sets [`Config::refresh_interval`].
+    pub fn refresh_interval(mut self, interval: Duration) -> Self {
+        self.config.refresh_interval = Some(interval);
+        self
+    }
+
+    /// Sets [`Config::refresh_retry_interval`].
+    pub fn refresh_retry_interval(mut self, interval: Duration) -> Self {
+        self.config.refresh_retry_interval = Some(interval);
+        self
+    }
+
+    /// Sets [`Config::strict`].
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.config.strict = strict;
+        self
+    }
+
+    /// Sets [`Config::lease_time`].
+    pub fn lease_time(mut self, lease_time: LeaseTime) -> Self {
+        self.config.lease_time = lease_time;
+        self
+    }
+
+    /// Sets [`Config::strategy`].
+    pub fn strategy(mut self, strategy: Strategy) -> Self {
+        self.config.strategy = strategy;
+        self
+    }
+
+    /// Adds a pair to [`Config::meta`].
+    pub fn meta(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.config.meta.insert(key.into(), value.into());
+        self
+    }
+
+    /// Checks every field and makes the semaphore. Sends nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] that names the first field that is out of range.
+    pub fn build(self) -> Result<Semaphore<B, C>, Error> {
+        let Self { client, config } = self;
+        let namespace = config.namespace.as_deref().unwrap_or_else(|| client.namespace());
+        let name = Name::new(namespace, &config.name)?;
+        config.check()?;
+        let terms = Terms {
+            core: Arc::clone(client.core()),
+            name,
+            meta: config.encoded_meta()?.into(),
+            config,
+            reported_limit: AtomicU32::new(0),
+        };
+        Ok(Semaphore {
+            client,
+            terms: Arc::new(terms),
+        })
+    }
+}
+
+impl<B, C> fmt::Debug for SemaphoreBuilder<B, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SemaphoreBuilder")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,175 @@
+//! What to start, and how.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::error::StartError;
+use crate::port::Port;
+use crate::server::{Plan, Server};
+use crate::servers::{self, Flavor};
+use crate::tls::TlsListener;
+
+/// What to start, and how.
+#[derive(Clone, Debug)]
+pub struct Builder {
+    choice: Choice,
+    args: Vec<String>,
+    tls: bool,
+    patience: Duration,
+}
+
+#[derive(Clone, Debug)]
+enum Choice {
+    Any,
+    Flavor(Flavor),
+    Binary(PathBuf),
+}
+
+impl Builder {
+    /// A server of any flavor.
+    #[must_use]
+    pub fn any() -> Self {
+        Self::new(Choice::Any)
+    }
+
+    /// A server of that flavor.
+    #[must_use]
+    pub fn flavor(flavor: Flavor) -> Self {
+        Self::new(Choice::Flavor(flavor))
+    }
+
+    /// The server binary at that path.
+    #[must_use]
+    pub fn binary(path: impl Into<PathBuf>) -> Self {
+        Self::new(Choice::Binary(path.into()))
+    }
+
+    fn new(choice: Choice) -> Self {
+        Self {
+            choice,
+            args: Vec::new(),
+            tls: false,
+            patience: Duration::from_secs(10),
+        }
+    }
+
+    /// Adds one word to the server's command line, after and thus over the defaults.
+    ///
+    /// The defaults are 127.0.0.1, no persistence, log level notice.
+    /// After `--requirepass`, [`Server::command`] logs in by itself.
+    #[must_use]
+    pub fn arg(mut self, arg: impl Into<String>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Adds several words to the server's command line.
+    #[must_use]
+    pub fn args<A: Into<String>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Also listens with TLS, under a certificate for localhost and 127.0.0.1 by an authority of its own.
+    #[must_use]
+    pub fn tls(mut self) -> Self {
+        self.tls = true;
+        self
+    }
+
+    /// How long the server may take until it answers; 10 s unless set.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Starts the server and waits until it answers.
+    ///
+    /// # Errors
+    /// [`StartError`]: there is no such server here, or it exits, or it stays silent; with the end of its log.
+    pub fn start(self) -> Result<Server, StartError> {
+        Server::carry_out(self.plan()?)
+    }
+
+    fn plan(self) -> Result<Plan, StartError> {
+        let binary = self.find_binary().ok_or_else(|| StartError::Missing(self.wanted()))?;
+        let dir = TempDir::with_prefix("semafence-server-")?;
+        let port = Port::pick()?;
+        let tls = self.tls.then(|| TlsListener::create(dir.path())).transpose()?;
+        let args = command_line(&port, dir.path(), tls.as_ref(), &self.args);
+        let password = password(&self.args);
+        Ok(Plan {
+            binary,
+            args,
+            password,
+            patience: self.patience,
+            port,
+            tls,
+            dir,
+        })
+    }
+
+    /// Starts the server, or says on stderr that the calling test is skipped because there is none.
+    ///
+    /// # Panics
+    /// If the server is there and does not start, or is missing and `SEMAFENCE_REQUIRE_SERVERS` insists.
+    #[must_use]
+    pub fn start_or_skip(self) -> Option<Server> {
+        let flavor = match self.choice {
+            Choice::Flavor(flavor) => Some(flavor),
+            Choice::Any | Choice::Binary(_) => None,
+        };
+        match self.start() {
+            Ok(server) => Some(server),
+            Err(StartError::Missing(wanted)) => {
+                servers::skip(&wanted, flavor);
+                None
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    fn find_binary(&self) -> Option<PathBuf> {
+        match &self.choice {
+            Choice::Any if self.tls => servers::find_tls(),
+            Choice::Any => servers::find_any(),
+            Choice::Flavor(flavor) if self.tls => servers::find_with_tls(*flavor),
+            Choice::Flavor(flavor) => servers::find(*flavor),
+            Choice::Binary(path) => Some(path.clone()),
+        }
+    }
+
+    fn wanted(&self) -> String {
+        let server = match &self.choice {
+            Choice::Any => "Redis or Valkey".to_owned(),
+            Choice::Flavor(flavor) => flavor.to_string(),
+            Choice::Binary(path) => path.display().to_string(),
+        };
+        if self.tls { format!("{server} with TLS") } else { server }
+    }
+}
+
+fn command_line(port: &Port, dir: &Path, tls: Option<&TlsListener>, extra: &[String]) -> Vec<String> {
+    let dir = dir.display().to_string();
+    let port = port.number().to_string();
+    let defaults = [
+        ["--port", &port],
+        ["--bind", "127.0.0.1"],
+        ["--dir", &dir],
+        ["--save", ""],
+        ["--appendonly", "no"],
+        ["--daemonize", "no"],
+        ["--loglevel", "notice"],
+    ];
+    let defaults = defaults.into_iter().flatten().map(str::to_owned);
+    let tls = tls.into_iter().flat_map(TlsListener::args);
+    defaults.chain(tls).chain(extra.iter().cloned()).collect()
+}
+
+fn password(args: &[String]) -> Option<String> {
+    let flag = args.iter().position(|arg| arg == "--requirepass")?;
+    args.get(flag + 1).cloned()
+}

@@ -1,0 +1,66 @@
+//! Why no server was started.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+/// Why no server was started.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// It exited before it answered.
+    Exited {
+        /// The program.
+        binary: PathBuf,
+        /// How it ended.
+        status: ExitStatus,
+        /// The end of its log.
+        log: String,
+    },
+    /// It could not be run at all.
+    Io(io::Error),
+    /// This machine has no such server.
+    Missing(String),
+    /// It runs and does not answer.
+    Silent {
+        /// The program.
+        binary: PathBuf,
+        /// How long it was waited for.
+        patience: Duration,
+        /// The end of its log.
+        log: String,
+    },
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited { binary, status, log } => {
+                write!(f, "{} exited before it answered ({status}):\n{log}", binary.display())
+            }
+            Self::Io(error) => write!(f, "server could not be run: {error}"),
+            Self::Missing(wanted) => write!(f, "no {wanted} found; run `cargo xtask setup`"),
+            Self::Silent { binary, patience, log } => {
+                write!(f, "{} did not answer within {patience:?}:\n{log}", binary.display())
+            }
+        }
+    }
+}
+
+impl Error for StartError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<io::Error> for StartError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}

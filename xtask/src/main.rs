@@ -1,0 +1,46 @@
+//! `cargo xtask`: sets up the servers that tests need, runs the tests, and runs all that CI runs.
+
+#![forbid(unsafe_code)]
+
+mod ci;
+mod setup;
+mod step;
+mod test;
+
+use std::env;
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask setup            install the servers that tests need, as far as they are missing
+cargo xtask setup --check    only say what is there; fails if a server is missing
+cargo xtask test [ARGS]      setup, then every test and doctest; ARGS go to `cargo test`
+cargo xtask test --quick     without setup, skipping what needs a server that is not there
+cargo xtask ci               all that .ci/run runs: format, lints, docs, licences, tests
+cargo xtask help             this text
+
+Environment:
+  SEMAFENCE_REDIS_BIN        a server binary that comes before any other
+  SEMAFENCE_SERVERS_DIR      where setup installs servers (target/servers)
+  SEMAFENCE_REQUIRE_SERVERS  what may not be skipped: 1, or a list like redis-6.2,valkey-9.1
+  SEMAFENCE_TOOLS_DIR        where ci installs cargo-deny if it is missing (target/tools)
+";
+
+fn main() -> ExitCode {
+    let args = env::args().skip(1).collect::<Vec<_>>();
+    let words = args.iter().map(String::as_str).collect::<Vec<_>>();
+    match words.as_slice() {
+        ["setup"] => setup::install(),
+        ["setup", "--check"] => setup::check(),
+        ["test", "--quick", rest @ ..] => test::quick(rest),
+        ["test", rest @ ..] => test::all(rest),
+        ["ci"] => ci::run(),
+        [] | ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            ExitCode::SUCCESS
+        }
+        _ => {
+            eprint!("unknown arguments: {}\n\n{HELP}", words.join(" "));
+            ExitCode::from(2)
+        }
+    }
+}
