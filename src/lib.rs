@@ -7,6 +7,8 @@ mod backoff;
 mod client;
 mod clock;
 mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod core;
 #[cfg(feature = "serde")]
 mod duration;
