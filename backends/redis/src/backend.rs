@@ -1,0 +1,293 @@
+//! The store that keeps leases: one Redis or Valkey server.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use redis::{Cmd, Pipeline, Value};
+use semafence::script::{self, Invocation, Reply};
+use semafence::{
+    Attempt, BackendError, Claim, Error, Failure, HolderId, Inbox, LockBackend, Name, Outcome, Queueing, Standing,
+    Status, Timestamp, Wakeup,
+};
+
+use crate::lane::{Deadline, Lane};
+use crate::options::Options;
+use crate::{listener, reply};
+
+/// Claims that one call refreshes; Lua takes no more than some thousand arguments at once.
+const REFRESHED_MAX: usize = 1000;
+
+/// One Redis or Valkey server as a store that keeps leases. Clones share the connection.
+///
+/// All verbs share one connection, which the first of them opens. It lives on the runtime of that call, is replaced
+/// when it breaks, and is opened anew by a later call from another runtime once the first has ended. A connection is
+/// also replaced when the server turns out to be a replica, and after two timeouts in a row. Needs a tokio runtime with
+/// I/O and time.
+///
+/// # Errors
+///
+/// An answer, also an error reply, means *not applied* where it is an error; a connection lost before the answer or a
+/// timeout means *unknown*, and nothing is sent again by itself then. What could not be sent for lack of a connection
+/// is *not applied*.
+#[derive(Clone)]
+pub struct Redis {
+    lane: Lane,
+}
+
+impl Redis {
+    /// Takes a server by its options. Talks to nobody yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] with the field that is wrong.
+    pub fn new(options: Options) -> Result<Self, Error> {
+        let connector = options.into_connector()?;
+        Ok(Self {
+            lane: Lane::new(Arc::new(connector)),
+        })
+    }
+
+    /// Takes the server of a redis-rs client. Talks to nobody yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] with the field that is wrong.
+    pub fn from_client(client: &redis::Client) -> Result<Self, Error> {
+        Self::new(Options::from_client(client))
+    }
+
+    /// Takes a server by its [URL](Options::from_url). Talks to nobody yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] with the field that is wrong.
+    pub fn from_url(url: &str) -> Result<Self, Error> {
+        Self::new(Options::from_url(url)?)
+    }
+
+    /// Takes a server by its [URL](Options::from_url), and makes sure that it is there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] when the URL is wrong, [`Error::Backend`] as [`check`](Self::check).
+    pub async fn connect(url: &str) -> Result<Self, Error> {
+        let redis = Self::from_url(url)?;
+        redis.check().await?;
+        Ok(redis)
+    }
+
+    /// Opens the connection unless it is open, and reads the server's clock once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Backend`] with operation `connect` when the server is not to be reached or does not let us in.
+    pub async fn check(&self) -> Result<(), Error> {
+        let checked = async {
+            self.lane.link().await?;
+            self.time().await
+        };
+        checked.await.map(drop).map_err(|source| Error::Backend {
+            operation: "connect",
+            name: None,
+            outcome: source.outcome(),
+            source,
+        })
+    }
+
+    async fn call(&self, invocation: Invocation, limit: Duration) -> Result<Reply, BackendError> {
+        let deadline = Deadline::after(limit.min(self.response_timeout()));
+        let mut answer = self.lane.send(&by_hash(&invocation), deadline).await?;
+        if reply::is_noscript(&answer) {
+            answer = self.lane.send(&by_text(&invocation), deadline).await?;
+        }
+        reply::read(answer)
+    }
+
+    /// Sends all calls in one go, and those that met an empty script cache once more.
+    async fn call_all(
+        &self,
+        invocations: &[Invocation],
+        limit: Duration,
+    ) -> Result<Vec<Result<Reply, BackendError>>, BackendError> {
+        let deadline = Deadline::after(limit.min(self.response_timeout()));
+        let mut pipeline = Pipeline::with_capacity(invocations.len());
+        for invocation in invocations {
+            pipeline.add_command(by_hash(invocation));
+        }
+        let mut answers = self.lane.send_all(&pipeline, deadline).await?;
+        self.repeat_unknown(invocations, &mut answers, deadline).await?;
+        if answers.len() != invocations.len() {
+            return Err(miscounted(invocations.len(), answers.len()));
+        }
+        Ok(answers.into_iter().map(reply::read).collect())
+    }
+
+    async fn repeat_unknown(
+        &self,
+        invocations: &[Invocation],
+        answers: &mut [Value],
+        deadline: Deadline,
+    ) -> Result<(), BackendError> {
+        let unknown = answers
+            .iter_mut()
+            .zip(invocations)
+            .filter(|(answer, _)| reply::is_noscript(answer));
+        let (places, again): (Vec<&mut Value>, Vec<&Invocation>) = unknown.unzip();
+        let Some((first, rest)) = again.split_first() else {
+            return Ok(());
+        };
+        // All of them run one script, and the first brings its text.
+        let mut pipeline = Pipeline::with_capacity(again.len());
+        pipeline.add_command(by_text(first));
+        for invocation in rest {
+            pipeline.add_command(by_hash(invocation));
+        }
+        let repeated = self.lane.send_all(&pipeline, deadline).await?;
+        for (place, answer) in places.into_iter().zip(repeated) {
+            *place = answer;
+        }
+        Ok(())
+    }
+
+    fn response_timeout(&self) -> Duration {
+        self.lane.connector().response_timeout()
+    }
+}
+
+#[async_trait]
+impl LockBackend for Redis {
+    async fn acquire(&self, claim: &Claim, queueing: Queueing) -> Result<Attempt, BackendError> {
+        let reply = self.call(script::acquire(claim, queueing), claim.timeout()).await?;
+        script::read_attempt(&reply)
+    }
+
+    async fn refresh(&self, claims: &[Claim]) -> Vec<Result<Standing, BackendError>> {
+        let names = script::by_name(claims);
+        let groups: Vec<&[usize]> = names.iter().flat_map(|group| group.chunks(REFRESHED_MAX)).collect();
+        let Some(limit) = claims.iter().map(Claim::timeout).min() else {
+            return Vec::new();
+        };
+        let invocations: Vec<Invocation> = groups
+            .iter()
+            .map(|group| script::refresh(group.iter().map(|&index| &claims[index])))
+            .collect();
+        match self.call_all(&invocations, limit).await {
+            Ok(replies) => in_order(claims.len(), &groups, replies),
+            Err(error) => vec![Err(error); claims.len()],
+        }
+    }
+
+    async fn release(&self, claim: &Claim) -> Result<Standing, BackendError> {
+        let reply = self.call(script::release(claim), claim.timeout()).await?;
+        script::read_standing(&reply)
+    }
+
+    async fn time(&self) -> Result<Timestamp, BackendError> {
+        let deadline = Deadline::after(self.response_timeout());
+        let answer = self.lane.send(&redis::cmd("TIME"), deadline).await?;
+        let reply = reply::read(answer)?;
+        read_time(&reply).ok_or_else(|| unreadable(format!("unreadable reply to TIME: {reply:?}")))
+    }
+
+    async fn notify(&self, inbox: Inbox) -> Result<BoxStream<'static, Wakeup>, BackendError> {
+        listener::listen(self.lane.clone(), inbox).await
+    }
+
+    async fn inspect(&self, name: &Name) -> Result<Status, BackendError> {
+        let reply = self.call(script::inspect(name), self.response_timeout()).await?;
+        script::read_status(name, &reply)
+    }
+
+    async fn list(&self, namespace: &str) -> Result<Vec<Name>, BackendError> {
+        let invocation = script::list(namespace)
+            .map_err(|error| BackendError::new(Failure::Permanent, Outcome::NotApplied, error))?;
+        let reply = self.call(invocation, self.response_timeout()).await?;
+        script::read_names(namespace, &reply)
+    }
+
+    async fn force_release(&self, name: &Name, holder: HolderId) -> Result<Standing, BackendError> {
+        let invocation = script::force_release(name, holder);
+        let reply = self.call(invocation, self.response_timeout()).await?;
+        script::read_standing(&reply)
+    }
+
+    async fn resize(&self, name: &Name, limit: Option<u32>) -> Result<Option<u32>, BackendError> {
+        let reply = self.call(script::resize(name, limit), self.response_timeout()).await?;
+        script::read_resized(&reply)
+    }
+
+    fn keeper_handle(&self) -> Arc<dyn LockBackend> {
+        let connector = Arc::clone(self.lane.connector());
+        Arc::new(Self {
+            lane: Lane::new(connector),
+        })
+    }
+}
+
+impl fmt::Debug for Redis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Redis").field(self.lane.connector()).finish()
+    }
+}
+
+fn by_hash(invocation: &Invocation) -> Cmd {
+    command("EVALSHA", invocation.script.sha1(), invocation)
+}
+
+fn by_text(invocation: &Invocation) -> Cmd {
+    command("EVAL", invocation.script.source(), invocation)
+}
+
+fn command(verb: &str, script: &str, invocation: &Invocation) -> Cmd {
+    let keys = invocation.keys();
+    let parts = || keys.iter().map(String::as_str).chain(invocation.args());
+    let (count, bytes) = parts().fold((3, script.len() + 16), |(count, bytes), part| {
+        (count + 1, bytes + part.len())
+    });
+    let mut command = Cmd::with_capacity(count, bytes);
+    command.arg(verb).arg(script).arg(keys.len());
+    for part in parts() {
+        command.arg(part);
+    }
+    command
+}
+
+/// Deals the answers of each group out to its claims.
+fn in_order(
+    claims: usize,
+    groups: &[&[usize]],
+    replies: Vec<Result<Reply, BackendError>>,
+) -> Vec<Result<Standing, BackendError>> {
+    let mut standings = vec![Ok(Standing::Absent); claims];
+    for (group, reply) in groups.iter().zip(replies) {
+        match reply.and_then(|reply| script::read_standings(&reply, group.len())) {
+            Ok(answers) => group
+                .iter()
+                .zip(answers)
+                .for_each(|(&index, answer)| standings[index] = Ok(answer)),
+            Err(error) => group.iter().for_each(|&index| standings[index] = Err(error.clone())),
+        }
+    }
+    standings
+}
+
+fn read_time(reply: &Reply) -> Option<Timestamp> {
+    let Reply::Array(parts) = reply else { return None };
+    let [Reply::Bytes(seconds), Reply::Bytes(micros)] = &parts[..] else {
+        return None;
+    };
+    let number = |digits: &[u8]| std::str::from_utf8(digits).ok()?.parse::<u64>().ok();
+    let micros = number(seconds)?.checked_mul(1_000_000)?.checked_add(number(micros)?)?;
+    Some(Timestamp::from_micros(micros))
+}
+
+fn miscounted(sent: usize, answered: usize) -> BackendError {
+    unreadable(format!("{answered} answers to {sent} commands"))
+}
+
+fn unreadable(text: String) -> BackendError {
+    BackendError::new(Failure::Permanent, Outcome::Unknown, text)
+}

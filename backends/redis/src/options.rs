@@ -1,0 +1,280 @@
+//! Where the server is and how to speak to it.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo};
+use semafence::Error;
+
+use crate::connector::Connector;
+use crate::tls::{self, Tls};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
+const TIMEOUT_MIN: Duration = Duration::from_millis(1);
+const TIMEOUT_MAX: Duration = Duration::from_secs(60);
+const DB_MAX: i64 = i32::MAX as i64;
+
+/// Where the server is, who logs in there, and how long things may take.
+///
+/// Nothing is checked before [`Redis::new`](crate::Redis::new), which names the field that is wrong; only a URL is read
+/// at once.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use semafence_redis::{Options, Redis, Tls};
+///
+/// let options = Options::tcp("redis.internal", 6380)
+///     .tls(Tls::new())
+///     .username("jobs")
+///     .password("secret")
+///     .db(3)
+///     .connect_timeout(Duration::from_secs(1));
+/// let redis = Redis::new(options)?;
+/// # Ok::<(), semafence_redis::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Options {
+    info: ConnectionInfo,
+    tls: Option<Tls>,
+    protocol: Protocol,
+    connect_timeout: Duration,
+    response_timeout: Duration,
+}
+
+/// The version of the Redis protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Protocol {
+    /// Version 3 where the server has it, else version 2.
+    #[default]
+    Auto,
+    /// Version 2: wake-ups need a connection of their own.
+    Resp2,
+    /// Version 3: wake-ups and commands share a connection. A server without it is an error.
+    Resp3,
+}
+
+impl Options {
+    /// A server by host name or address, and port.
+    pub fn tcp(host: impl Into<String>, port: u16) -> Self {
+        Self::at(ConnectionAddr::Tcp(host.into(), port))
+    }
+
+    /// A server on this machine, by the path of its Unix socket.
+    pub fn unix(path: impl Into<PathBuf>) -> Self {
+        Self::at(ConnectionAddr::Unix(path.into()))
+    }
+
+    fn at(address: ConnectionAddr) -> Self {
+        let info = address
+            .into_connection_info()
+            .expect("an address needs nothing else to be connection info");
+        Self::from_info(info)
+    }
+
+    fn from_info(info: ConnectionInfo) -> Self {
+        Self {
+            info,
+            tls: None,
+            protocol: Protocol::Auto,
+            connect_timeout: CONNECT_TIMEOUT,
+            response_timeout: RESPONSE_TIMEOUT,
+        }
+    }
+
+    /// Reads `redis://[user:password@]host[:port][/db]`, `rediss://…` for TLS, or
+    /// `redis+unix:///path[?db=…&user=…&pass=…]`.
+    ///
+    /// `valkey://`, `valkeys://`, `valkey+unix://` and `unix://` mean the same. `?protocol=resp2` or `resp3` settles
+    /// the [protocol](Self::protocol). User and password are percent-decoded.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] with field `url`, whose text never repeats the URL.
+    pub fn from_url(url: &str) -> Result<Self, Error> {
+        let parsed = redis::parse_redis_url(url).ok_or_else(|| {
+            let schemes = "redis://, rediss://, redis+unix:// or their valkey twins";
+            config("url", format!("is not a URL of the form {schemes}"))
+        })?;
+        if parsed.fragment() == Some("insecure") {
+            return Err(config("url", "asks for TLS without verification, which is not offered"));
+        }
+        let chosen = parsed.query_pairs().any(|(key, _)| key == "protocol");
+        let info = parsed
+            .into_connection_info()
+            .map_err(|error| config("url", format!("is not usable: {}", url_problem(&error))))?;
+        let protocol = match info.redis_settings().protocol() {
+            ProtocolVersion::RESP3 => Protocol::Resp3,
+            _ if chosen => Protocol::Resp2,
+            _ => Protocol::Auto,
+        };
+        Ok(Self::from_info(info).protocol(protocol))
+    }
+
+    /// Takes address, TLS, login and database of a redis-rs client.
+    ///
+    /// The protocol becomes [`Resp3`](Protocol::Resp3) where the client says so, and [`Auto`](Protocol::Auto) otherwise.
+    #[must_use]
+    pub fn from_client(client: &Client) -> Self {
+        let info = client.get_connection_info().clone();
+        let protocol = match info.redis_settings().protocol() {
+            ProtocolVersion::RESP3 => Protocol::Resp3,
+            _ => Protocol::Auto,
+        };
+        Self::from_info(info).protocol(protocol)
+    }
+
+    /// The number of the database; 0 unless set.
+    #[must_use]
+    pub fn db(self, db: i64) -> Self {
+        self.map_login(|login| login.set_db(db))
+    }
+
+    /// The ACL user; the server's `default` unless set. Needs a password.
+    #[must_use]
+    pub fn username(self, username: impl AsRef<str>) -> Self {
+        self.map_login(|login| login.set_username(username))
+    }
+
+    /// The password.
+    #[must_use]
+    pub fn password(self, password: impl AsRef<str>) -> Self {
+        self.map_login(|login| login.set_password(password))
+    }
+
+    /// Speaks TLS, also where the URL did not say so.
+    #[must_use]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// The version of the protocol; [`Protocol::Auto`] unless set.
+    #[must_use]
+    pub fn protocol(mut self, protocol: Protocol) -> Self {
+        self.protocol = protocol;
+        self
+    }
+
+    /// How long looking up, connecting, logging in and loading the scripts may take together; 1 ms–60 s, 2 s unless set.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// How long one answer may take; 1 ms–60 s, 2 s unless set. Verbs of a claim also keep within
+    /// [`Claim::timeout`](crate::Claim::timeout).
+    #[must_use]
+    pub fn response_timeout(mut self, timeout: Duration) -> Self {
+        self.response_timeout = timeout;
+        self
+    }
+
+    fn map_login(mut self, change: impl FnOnce(RedisConnectionInfo) -> RedisConnectionInfo) -> Self {
+        let login = change(self.info.redis_settings().clone());
+        self.info = self.info.set_redis_settings(login);
+        self
+    }
+
+    pub(crate) fn into_connector(self) -> Result<Connector, Error> {
+        check_timeout("connect_timeout", self.connect_timeout)?;
+        check_timeout("response_timeout", self.response_timeout)?;
+        check_address(self.info.addr())?;
+        check_login(self.info.redis_settings())?;
+        let info = match self.tls {
+            Some(tls) => tls.apply(with_tls(self.info)?)?,
+            None => self.info,
+        };
+        if matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
+            tls::choose_provider();
+        }
+        Ok(Connector::new(
+            info,
+            self.protocol,
+            self.connect_timeout,
+            self.response_timeout,
+        ))
+    }
+}
+
+pub(crate) fn config(field: &'static str, reason: impl Into<Cow<'static, str>>) -> Error {
+    Error::Config {
+        field,
+        reason: reason.into(),
+    }
+}
+
+/// What redis-rs says about a URL, without the detail, which may quote it.
+fn url_problem(error: &redis::RedisError) -> String {
+    let said = error.to_string();
+    let (problem, _) = said.split_once(" - ").unwrap_or((&said, ""));
+    problem.to_lowercase()
+}
+
+fn check_timeout(field: &'static str, timeout: Duration) -> Result<(), Error> {
+    if (TIMEOUT_MIN..=TIMEOUT_MAX).contains(&timeout) {
+        return Ok(());
+    }
+    let reason = format!("is {timeout:?}, not between {TIMEOUT_MIN:?} and {TIMEOUT_MAX:?}");
+    Err(config(field, reason))
+}
+
+fn check_address(address: &ConnectionAddr) -> Result<(), Error> {
+    match address {
+        ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. } if host.is_empty() => {
+            Err(config("host", "is empty"))
+        }
+        ConnectionAddr::Tcp(_, 0) | ConnectionAddr::TcpTls { port: 0, .. } => Err(config("port", "is 0")),
+        ConnectionAddr::TcpTls { insecure: true, .. } => {
+            Err(config("tls", "is asked for without verification, which is not offered"))
+        }
+        ConnectionAddr::Unix(path) if path.as_os_str().is_empty() => Err(config("path", "is empty")),
+        _ => Ok(()),
+    }
+}
+
+fn check_login(login: &RedisConnectionInfo) -> Result<(), Error> {
+    if !(0..=DB_MAX).contains(&login.db()) {
+        return Err(config("db", format!("is {}, not between 0 and {DB_MAX}", login.db())));
+    }
+    // Without a password nobody would log in at all, and everything would run as the default user.
+    if login.username().is_some() && login.password().is_none() {
+        return Err(config("password", "is missing beside a username"));
+    }
+    Ok(())
+}
+
+fn with_tls(info: ConnectionInfo) -> Result<ConnectionInfo, Error> {
+    match info.addr().clone() {
+        ConnectionAddr::Tcp(host, port) => Ok(info.set_addr(ConnectionAddr::TcpTls {
+            host,
+            port,
+            insecure: false,
+            tls_params: None,
+        })),
+        ConnectionAddr::TcpTls { .. } => Ok(info),
+        _ => Err(config("tls", "needs a host, not a Unix socket")),
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let login = self.info.redis_settings();
+        f.debug_struct("Options")
+            .field("address", &format_args!("{}", self.info.addr()))
+            .field("db", &login.db())
+            .field("username", &login.username())
+            .field("password", &login.password().map(|_| format_args!("***")))
+            .field("tls", &self.tls)
+            .field("protocol", &self.protocol)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("response_timeout", &self.response_timeout)
+            .finish()
+    }
+}
