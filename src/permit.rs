@@ -17,6 +17,9 @@ use crate::keeper::{at, grace};
 use crate::lease::{End, Lease};
 use crate::name::Name;
 
+/// The pause before a release that failed is sent again.
+const RETRY: Duration = Duration::from_millis(10);
+
 /// A permit that does not borrow its semaphore.
 pub type OwnedPermit = Permit<'static>;
 
@@ -162,7 +165,8 @@ impl Permit<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::Backend`] when no answer came: the keeper goes on giving it back in the background. [`Error::Lost`] in
+    /// [`Error::Backend`] when no answer came for a sixth of the ttl (at most 2 s), or trying again cannot help: the
+    /// keeper goes on giving it back in the background. [`Error::Lost`] in
     /// strict mode when the permit had been lost; otherwise the answer says so.
     ///
     /// # Cancel safety
@@ -246,15 +250,31 @@ impl Held {
             // Dropping gives back what the backend may still hold.
             return self.was_lost(reason);
         }
-        let claim = at(&self.lease.claim, self.core.clock.wall());
-        let answer = self.answer(self.core.backend.release(&claim)).await;
-        let answer = answer.and_then(|answer| answer);
-        let standing = answer.map_err(|error| Error::backend("release", &claim.name, error))?;
+        let standing = self.try_to_release().await?;
         self.given_back = true;
         match standing {
             Standing::Held | Standing::Waiting => Ok(Standing::Held),
             Standing::Forced => self.was_lost(LossReason::Forced),
             Standing::Absent => self.was_lost(LossReason::Forgotten),
+        }
+    }
+
+    /// Releases, and does so again after a transient failure for as long as one operation may take: sending it twice is
+    /// safe.
+    async fn try_to_release(&self) -> Result<Standing, Error> {
+        let clock = &self.core.clock;
+        let claim = &self.lease.claim;
+        let give_up_at = clock.now() + claim.timeout();
+        loop {
+            let claim = at(claim, clock.wall());
+            let answer = self.answer(self.core.backend.release(&claim)).await;
+            match answer.and_then(|answer| answer) {
+                Ok(standing) => return Ok(standing),
+                Err(error) if error.is_transient() && clock.now() + RETRY < give_up_at => {
+                    clock.sleep_until(clock.now() + RETRY).await;
+                }
+                Err(error) => return Err(Error::backend("release", &claim.name, error)),
+            }
         }
     }
 

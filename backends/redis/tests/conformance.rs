@@ -24,8 +24,13 @@ fn run(flavor: Flavor, clause: Clause) {
     let Some(server) = servers::server_or_skip(flavor) else {
         return;
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.expect("a runtime starts").block_on(clause(Arc::new(OneServer(server))));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    runtime
+        .expect("a runtime starts")
+        .block_on(clause(Arc::new(OneServer(server))));
 }
 
 macro_rules! on {
