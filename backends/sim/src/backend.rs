@@ -1,0 +1,287 @@
+//! The backend: the shipped scripts, over the simulated network, on the simulated server.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::stream::{BoxStream, Stream, StreamExt};
+use semafence::script::{self, Invocation, Reply};
+use semafence::{
+    Attempt, BackendError, Claim, Clock, Failure, HolderId, Inbox, LockBackend, Name, Outcome, Queueing, Standing,
+    Status, Timestamp, Wakeup,
+};
+use tokio::sync::mpsc;
+
+use crate::database::Resp;
+use crate::network::Link;
+use crate::node::Call;
+use crate::process::Process;
+use crate::server::to_reply;
+use crate::world::{Request, Shared};
+
+/// How long a verb without a claim may take.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A [`LockBackend`] of one simulated process; clones share its connections.
+#[derive(Debug, Clone)]
+pub struct SimBackend {
+    process: Process,
+    link: Link,
+}
+
+impl SimBackend {
+    pub(crate) fn new(process: Process) -> Self {
+        Self {
+            process,
+            link: Link::Commands,
+        }
+    }
+
+    /// The process that this backend belongs to: its clock and its connections.
+    #[must_use]
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    async fn invoke(&self, invocation: &Invocation, timeout: Duration) -> Result<Reply, BackendError> {
+        let mut replies = self.invoke_all(std::slice::from_ref(invocation), timeout).await?;
+        replies.pop().expect("one call has one reply")
+    }
+
+    /// Runs scripts in one round trip, and once more those that the server has forgotten.
+    async fn invoke_all(
+        &self,
+        invocations: &[Invocation],
+        timeout: Duration,
+    ) -> Result<Vec<Result<Reply, BackendError>>, BackendError> {
+        let deadline = self.process.clock().now() + timeout;
+        let calls = invocations.iter().map(|invocation| call(invocation, InFull::No));
+        let mut replies = self.ask(calls.collect(), deadline, timeout).await?;
+        let forgotten: Vec<usize> = (0..replies.len())
+            .filter(|&index| is_noscript(&replies[index]))
+            .collect();
+        if !forgotten.is_empty() {
+            let calls = forgotten.iter().map(|&index| call(&invocations[index], InFull::Yes));
+            let again = self.ask(calls.collect(), deadline, timeout).await?;
+            for (index, reply) in forgotten.into_iter().zip(again) {
+                replies[index] = reply;
+            }
+        }
+        Ok(replies.into_iter().map(read).collect())
+    }
+
+    async fn ask(
+        &self,
+        calls: Vec<Call>,
+        deadline: semafence::Instant,
+        timeout: Duration,
+    ) -> Result<Vec<Resp>, BackendError> {
+        self.request(Request::Calls(calls.into()), deadline, timeout).await
+    }
+
+    async fn request(
+        &self,
+        what: Request,
+        deadline: semafence::Instant,
+        timeout: Duration,
+    ) -> Result<Vec<Resp>, BackendError> {
+        let clock = self.process.clock();
+        clock.running().await;
+        let (id, answer) = self
+            .process
+            .shared
+            .with(|world| world.ask(self.process.wire(self.link), what));
+        let _waiting = Waiting {
+            shared: &self.process.shared,
+            id,
+        };
+        let answer = tokio::select! {
+            biased;
+            answer = answer => answer.unwrap_or_else(|_| Err(ended())),
+            () = clock.sleep_until(deadline) => Err(BackendError::timed_out(timeout)),
+        };
+        clock.running().await;
+        answer
+    }
+}
+
+/// Forgets a request whose answer nobody waits for any more; the request itself still arrives.
+struct Waiting<'a> {
+    shared: &'a Shared,
+    id: u64,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.shared.with(|world| world.give_up(self.id));
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum InFull {
+    No,
+    Yes,
+}
+
+fn call(invocation: &Invocation, in_full: InFull) -> Call {
+    Call::Script {
+        script: invocation.script,
+        keys: invocation.keys().iter().map(|key| key.clone().into_bytes()).collect(),
+        args: invocation.args().map(|arg| arg.as_bytes().to_vec()).collect(),
+        in_full: in_full == InFull::Yes,
+    }
+}
+
+fn is_noscript(reply: &Resp) -> bool {
+    matches!(reply, Resp::Error(text) if text.starts_with("NOSCRIPT"))
+}
+
+fn read(reply: Resp) -> Result<Reply, BackendError> {
+    to_reply(reply).map_err(|text| {
+        let (code, detail) = text.split_once(' ').unwrap_or((&text, ""));
+        BackendError::from_reply(code, detail)
+    })
+}
+
+fn ended() -> BackendError {
+    BackendError::new(Failure::Permanent, Outcome::Unknown, "the simulation has ended")
+}
+
+#[async_trait]
+impl LockBackend for SimBackend {
+    async fn acquire(&self, claim: &Claim, queueing: Queueing) -> Result<Attempt, BackendError> {
+        let reply = self.invoke(&script::acquire(claim, queueing), claim.timeout()).await?;
+        script::read_attempt(&reply)
+    }
+
+    async fn refresh(&self, claims: &[Claim]) -> Vec<Result<Standing, BackendError>> {
+        let groups = script::by_name(claims);
+        let invocations: Vec<Invocation> = groups
+            .iter()
+            .map(|group| script::refresh(group.iter().map(|&index| &claims[index])))
+            .collect();
+        let timeout = claims.iter().map(Claim::timeout).min().unwrap_or(TIMEOUT);
+        let replies = match self.invoke_all(&invocations, timeout).await {
+            Ok(replies) => replies,
+            Err(error) => return vec![Err(error); claims.len()],
+        };
+        let mut standings = vec![Ok(Standing::Absent); claims.len()];
+        for (group, reply) in groups.iter().zip(replies) {
+            let read = reply.and_then(|reply| script::read_standings(&reply, group.len()));
+            for (place, &index) in group.iter().enumerate() {
+                standings[index] = read.as_ref().map(|standings| standings[place]).map_err(Clone::clone);
+            }
+        }
+        standings
+    }
+
+    async fn release(&self, claim: &Claim) -> Result<Standing, BackendError> {
+        let reply = self.invoke(&script::release(claim), claim.timeout()).await?;
+        script::read_standing(&reply)
+    }
+
+    async fn time(&self) -> Result<Timestamp, BackendError> {
+        let deadline = self.process.clock().now() + TIMEOUT;
+        let mut replies = self
+            .ask(vec![Call::Command(vec![b"TIME".to_vec()])], deadline, TIMEOUT)
+            .await?;
+        let reply = read(replies.pop().expect("one call has one reply"))?;
+        let unreadable = || {
+            BackendError::new(
+                Failure::Permanent,
+                Outcome::Unknown,
+                format!("unreadable time {reply:?}"),
+            )
+        };
+        let number = |part: &Reply| match part {
+            Reply::Bytes(text) => std::str::from_utf8(text).ok()?.parse::<u64>().ok(),
+            _ => None,
+        };
+        match &reply {
+            Reply::Array(parts) => match parts.iter().map(number).collect::<Option<Vec<_>>>().as_deref() {
+                Some([seconds, micros]) => Ok(Timestamp::from_micros(seconds * 1_000_000 + micros)),
+                _ => Err(unreadable()),
+            },
+            _ => Err(unreadable()),
+        }
+    }
+
+    async fn notify(&self, inbox: Inbox) -> Result<BoxStream<'static, Wakeup>, BackendError> {
+        let push = Self {
+            process: self.process.clone(),
+            link: Link::Push,
+        };
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let channel = inbox.channel().into_bytes();
+        let wire = push.process.wire(Link::Push);
+        let id = push.process.shared.with(|world| world.subscribe(wire, channel, sender));
+        let messages = Messages {
+            receiver,
+            shared: Arc::clone(&push.process.shared),
+            id,
+        };
+        let deadline = push.process.clock().now() + TIMEOUT;
+        push.request(Request::Subscribe(id), deadline, TIMEOUT).await?;
+        let clock = push.process.clock().clone();
+        let once_running = move |wakeup| {
+            let clock = clock.clone();
+            async move {
+                clock.running().await;
+                wakeup
+            }
+        };
+        Ok(messages.then(once_running).boxed())
+    }
+
+    async fn inspect(&self, name: &Name) -> Result<Status, BackendError> {
+        let reply = self.invoke(&script::inspect(name), TIMEOUT).await?;
+        script::read_status(name, &reply)
+    }
+
+    async fn list(&self, namespace: &str) -> Result<Vec<Name>, BackendError> {
+        let invocation = script::list(namespace)
+            .map_err(|error| BackendError::new(Failure::Permanent, Outcome::NotApplied, error.to_string()))?;
+        let reply = self.invoke(&invocation, TIMEOUT).await?;
+        script::read_names(namespace, &reply)
+    }
+
+    async fn force_release(&self, name: &Name, holder: HolderId) -> Result<Standing, BackendError> {
+        let reply = self.invoke(&script::force_release(name, holder), TIMEOUT).await?;
+        script::read_standing(&reply)
+    }
+
+    async fn resize(&self, name: &Name, limit: Option<u32>) -> Result<Option<u32>, BackendError> {
+        let reply = self.invoke(&script::resize(name, limit), TIMEOUT).await?;
+        script::read_resized(&reply)
+    }
+
+    fn keeper_handle(&self) -> Arc<dyn LockBackend> {
+        Arc::new(Self {
+            process: self.process.clone(),
+            link: Link::Keeper,
+        })
+    }
+}
+
+/// The messages of one subscription, which ends when this is dropped.
+struct Messages {
+    receiver: mpsc::UnboundedReceiver<Wakeup>,
+    shared: Arc<Shared>,
+    id: u64,
+}
+
+impl Stream for Messages {
+    type Item = Wakeup;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Wakeup>> {
+        self.receiver.poll_recv(context)
+    }
+}
+
+impl Drop for Messages {
+    fn drop(&mut self) {
+        self.shared.with(|world| world.unsubscribe(self.id));
+    }
+}

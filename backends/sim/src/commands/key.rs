@@ -1,0 +1,145 @@
+//! Keys and strings.
+
+use super::{Outcome, integer, syntax, wrong_type};
+use crate::database::{Database, Resp};
+use crate::keyspace::{Bytes, Value};
+
+pub(super) fn del(db: &mut Database, args: &[Bytes]) -> Outcome {
+    Ok(Resp::count(args.iter().filter(|key| db.keys.remove(key)).count()))
+}
+
+pub(super) fn exists(db: &mut Database, args: &[Bytes]) -> Outcome {
+    Ok(Resp::count(
+        args.iter().filter(|key| db.keys.entry(key).is_some()).count(),
+    ))
+}
+
+pub(super) fn kind(db: &mut Database, args: &[Bytes]) -> Outcome {
+    Ok(Resp::status(
+        db.keys.entry(&args[0]).map_or("none", |entry| entry.value.kind()),
+    ))
+}
+
+pub(super) fn dbsize(db: &mut Database, _: &[Bytes]) -> Outcome {
+    Ok(Resp::count(db.keys.live().count()))
+}
+
+pub(super) fn flushall(db: &mut Database, _: &[Bytes]) -> Outcome {
+    db.keys.clear();
+    Ok(Resp::ok())
+}
+
+pub(super) fn keys(db: &mut Database, args: &[Bytes]) -> Outcome {
+    let found = db.keys.live().filter(|(key, _)| matches(&args[0], key));
+    Ok(Resp::Array(found.map(|(key, _)| Resp::bulk(key)).collect()))
+}
+
+/// Glob with `*` and `?`; classes in brackets are not known here.
+fn matches(pattern: &[u8], text: &[u8]) -> bool {
+    match (pattern, text) {
+        ([], []) => true,
+        ([b'*', rest @ ..], _) => matches(rest, text) || (!text.is_empty() && matches(pattern, &text[1..])),
+        ([b'?', rest @ ..], [_, tail @ ..]) => matches(rest, tail),
+        ([first, rest @ ..], [byte, tail @ ..]) if first == byte => matches(rest, tail),
+        _ => false,
+    }
+}
+
+pub(super) fn get(db: &mut Database, args: &[Bytes]) -> Outcome {
+    match db.keys.entry(&args[0]).map(|entry| &entry.value) {
+        None => Ok(Resp::Nil),
+        Some(Value::Text(text)) => Ok(Resp::bulk(text)),
+        Some(_) => Err(wrong_type()),
+    }
+}
+
+/// `SET key value [NX] [PX ms]`.
+pub(super) fn set(db: &mut Database, args: &[Bytes]) -> Outcome {
+    let key = &args[0];
+    let (mut only_new, mut expires_at) = (false, None);
+    let mut options = args[2..].iter();
+    while let Some(option) = options.next() {
+        match option.to_ascii_uppercase().as_slice() {
+            b"NX" => only_new = true,
+            b"PX" => {
+                let ttl_ms = integer(options.next().ok_or_else(syntax)?)?;
+                if ttl_ms <= 0 {
+                    return Err("ERR invalid expire time in 'set' command".to_owned());
+                }
+                expires_at = Some(db.keys.now_ms + ttl_ms);
+            }
+            _ => return Err(syntax()),
+        }
+    }
+    if only_new && db.keys.entry(key).is_some() {
+        return Ok(Resp::Nil);
+    }
+    db.keys.insert(key, Value::Text(args[1].clone()));
+    db.keys.entry(key).expect("the key was inserted").expires_at = expires_at;
+    Ok(Resp::ok())
+}
+
+pub(super) fn incr(db: &mut Database, args: &[Bytes]) -> Outcome {
+    let key = &args[0];
+    match db.keys.entry(key).map(|entry| &mut entry.value) {
+        None => {
+            db.keys.insert(key, Value::Text(b"1".to_vec()));
+            Ok(Resp::Int(1))
+        }
+        Some(Value::Text(text)) => {
+            let number = integer(text)?.checked_add(1);
+            let number = number.ok_or_else(|| "ERR increment or decrement would overflow".to_owned())?;
+            *text = number.to_string().into_bytes();
+            Ok(Resp::Int(number))
+        }
+        Some(_) => Err(wrong_type()),
+    }
+}
+
+pub(super) fn pexpire(db: &mut Database, args: &[Bytes]) -> Outcome {
+    let at = integer(&args[1])?.checked_add(db.keys.now_ms);
+    let at = at.ok_or_else(|| "ERR invalid expire time in 'pexpire' command".to_owned())?;
+    Ok(expire(db, &args[0], at))
+}
+
+pub(super) fn pexpireat(db: &mut Database, args: &[Bytes]) -> Outcome {
+    let at = integer(&args[1])?;
+    Ok(expire(db, &args[0], at))
+}
+
+/// A time that has come already deletes the key.
+fn expire(db: &mut Database, key: &[u8], at: i64) -> Resp {
+    let now_ms = db.keys.now_ms;
+    match db.keys.entry(key) {
+        None => return Resp::Int(0),
+        Some(entry) => entry.expires_at = Some(at),
+    }
+    if at <= now_ms {
+        db.keys.remove(key);
+    }
+    Resp::Int(1)
+}
+
+pub(super) fn persist(db: &mut Database, args: &[Bytes]) -> Outcome {
+    let entry = db.keys.entry(&args[0]);
+    Ok(Resp::Int(i64::from(
+        entry.is_some_and(|entry| entry.expires_at.take().is_some()),
+    )))
+}
+
+pub(super) fn pttl(db: &mut Database, args: &[Bytes]) -> Outcome {
+    let now_ms = db.keys.now_ms;
+    Ok(Resp::Int(match db.keys.entry(&args[0]).map(|entry| entry.expires_at) {
+        None => -2,
+        Some(None) => -1,
+        Some(Some(at)) => (at - now_ms).max(0),
+    }))
+}
+
+pub(super) fn pexpiretime(db: &mut Database, args: &[Bytes]) -> Outcome {
+    Ok(Resp::Int(match db.keys.entry(&args[0]).map(|entry| entry.expires_at) {
+        None => -2,
+        Some(None) => -1,
+        Some(Some(at)) => at,
+    }))
+}

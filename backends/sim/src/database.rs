@@ -1,0 +1,170 @@
+//! What the commands of one server act on.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::commands::{self, Access};
+use crate::keyspace::{Bytes, Keyspace};
+
+/// A reply as it goes over the wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Resp {
+    Array(Vec<Self>),
+    Bulk(Bytes),
+    Error(String),
+    Int(i64),
+    Nil,
+    Status(Cow<'static, str>),
+}
+
+impl Resp {
+    pub(crate) fn ok() -> Self {
+        Self::status("OK")
+    }
+
+    pub(crate) fn status(text: &'static str) -> Self {
+        Self::Status(Cow::Borrowed(text))
+    }
+
+    pub(crate) fn bulk(bytes: &[u8]) -> Self {
+        Self::Bulk(bytes.to_vec())
+    }
+
+    pub(crate) fn count(number: usize) -> Self {
+        Self::Int(i64::try_from(number).expect("a simulated collection fits into memory"))
+    }
+
+    pub(crate) fn error(text: impl Into<String>) -> Self {
+        Self::Error(text.into())
+    }
+}
+
+impl From<Option<&[u8]>> for Resp {
+    fn from(bytes: Option<&[u8]>) -> Self {
+        bytes.map_or(Self::Nil, Self::bulk)
+    }
+}
+
+/// The keyspace of one server and what surrounds it while a command runs.
+#[derive(Debug, Default)]
+pub(crate) struct Database {
+    pub(crate) keys: Keyspace,
+    /// The server's clock, us since the Unix epoch. It stands still while a script runs.
+    pub(crate) now_us: i64,
+    /// 40 hexadecimal digits, fresh for each incarnation.
+    pub(crate) replid: String,
+    /// How many listen on a channel.
+    pub(crate) listeners: BTreeMap<Bytes, usize>,
+    /// Messages in the order in which they were published, until the world takes them.
+    pub(crate) published: Vec<(Bytes, Bytes)>,
+    /// The keys that the running script declared; `None` outside of a script.
+    pub(crate) declared: Option<Vec<Bytes>>,
+    /// Keys that scripts touched without declaring them.
+    pub(crate) violations: BTreeSet<String>,
+    /// What is answered with an error, and with which.
+    pub(crate) refused: Option<(Refused, String)>,
+    counts: Vec<u64>,
+}
+
+/// Which commands a server refuses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refused {
+    /// Every one: no rights, or still loading.
+    All,
+    /// This one, also inside scripts: an ACL that lacks it.
+    Command(String),
+    /// Those that change data, also inside scripts: a replica, or no memory left.
+    Writes,
+}
+
+impl Database {
+    /// Sets the clock that commands and expiry see.
+    pub(crate) fn set_clock(&mut self, now_us: i64) {
+        self.now_us = now_us;
+        self.keys.now_ms = now_us.div_euclid(1000);
+    }
+
+    /// Runs one command: its name and its arguments.
+    pub(crate) fn run(&mut self, command: &[Bytes]) -> Resp {
+        let in_script = self.declared.is_some();
+        let Some((name, args)) = command.split_first() else {
+            return Resp::error("ERR Please specify at least one argument for this redis.call() call");
+        };
+        let Some(index) = commands::find(name) else {
+            return Resp::error(if in_script {
+                "ERR Unknown Redis command called from script".to_owned()
+            } else {
+                unknown(name, args)
+            });
+        };
+        let command = &commands::COMMANDS[index];
+        if !command.accepts(args.len()) {
+            return Resp::error(if in_script {
+                "ERR Wrong number of args calling Redis command from script".to_owned()
+            } else {
+                format!("ERR wrong number of arguments for '{}' command", command.name)
+            });
+        }
+        if let Some(undeclared) = self.undeclared(command.keys(args)) {
+            self.violations.insert(format!("{} {undeclared}", command.name));
+            return Resp::error(format!("ERR Script attempted to access undeclared key '{undeclared}'"));
+        }
+        if let Some(text) = self.refusal(command.name, command.access) {
+            return Resp::Error(text);
+        }
+        self.count(index);
+        (command.run)(self, args).unwrap_or_else(Resp::Error)
+    }
+
+    pub(crate) fn refusal(&self, name: &str, access: Access) -> Option<String> {
+        let (refused, text) = self.refused.as_ref()?;
+        let applies = match refused {
+            Refused::All => true,
+            Refused::Command(refused) => refused.eq_ignore_ascii_case(name),
+            Refused::Writes => access == Access::Write,
+        };
+        applies.then(|| text.clone())
+    }
+
+    fn undeclared(&self, keys: &[Bytes]) -> Option<String> {
+        let declared = self.declared.as_ref()?;
+        let key = keys.iter().find(|key| !declared.contains(key))?;
+        Some(String::from_utf8_lossy(key).into_owned())
+    }
+
+    /// Counts a call, as `INFO commandstats` does.
+    pub(crate) fn count(&mut self, index: usize) {
+        if self.counts.is_empty() {
+            self.counts = vec![0; commands::COMMANDS.len()];
+        }
+        self.counts[index] += 1;
+    }
+
+    /// Calls by command since the start or the last reset; commands that were never called are left out.
+    pub(crate) fn counts(&self) -> BTreeMap<&'static str, u64> {
+        let names = commands::COMMANDS.iter().map(|command| command.name);
+        names
+            .zip(self.counts.iter().copied())
+            .filter(|&(_, count)| count > 0)
+            .collect()
+    }
+
+    pub(crate) fn reset_counts(&mut self) {
+        self.counts.clear();
+    }
+}
+
+/// The text of `commandCheckExistence` in the servers' `server.c`.
+fn unknown(name: &[u8], args: &[Bytes]) -> String {
+    let mut shown = String::new();
+    for arg in args {
+        if shown.len() >= 128 {
+            break;
+        }
+        shown.push_str(&format!("'{}' ", String::from_utf8_lossy(arg)));
+    }
+    format!(
+        "ERR unknown command '{}', with args beginning with: {shown}",
+        String::from_utf8_lossy(name)
+    )
+}

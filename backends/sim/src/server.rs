@@ -1,0 +1,219 @@
+//! A test's view of the simulated server: what is on it, what was asked of it, and what befalls it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use semafence::Timestamp;
+use semafence::script::{Reply, Script};
+
+use crate::database::{Refused, Resp};
+use crate::keyspace::Bytes;
+use crate::node::{Call, Persistence, State};
+use crate::world::{Shared, World};
+
+/// The simulated server of a [`Sim`](crate::Sim). Everything here happens at once, past the network.
+#[derive(Clone)]
+pub struct Server {
+    shared: Arc<Shared>,
+}
+
+impl Server {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// The keys there are, in byte order.
+    #[must_use]
+    pub fn keys(&self) -> Vec<String> {
+        self.with(|world| {
+            let database = world.node.database(world.now);
+            let live = database
+                .keys
+                .live()
+                .map(|(key, _)| String::from_utf8_lossy(key).into_owned());
+            live.collect()
+        })
+    }
+
+    /// How long a key will live; `None` if it is absent or has no end.
+    #[must_use]
+    pub fn ttl(&self, key: &str) -> Option<Duration> {
+        match self.run(&["PTTL", key]) {
+            Ok(Reply::Int(ms @ 0..)) => Some(Duration::from_millis(ms.unsigned_abs())),
+            _ => None,
+        }
+    }
+
+    /// Runs any command: its name and arguments.
+    ///
+    /// # Errors
+    ///
+    /// The text of an error reply.
+    pub fn run<T: AsRef<[u8]>>(&self, words: &[T]) -> Result<Reply, String> {
+        let words: Vec<Bytes> = words.iter().map(|word| word.as_ref().to_vec()).collect();
+        self.execute(|world| world.node.execute(world.now, &Call::Command(words)))
+    }
+
+    /// Runs any script.
+    ///
+    /// # Errors
+    ///
+    /// The text of an error reply.
+    pub fn eval<T: AsRef<[u8]>>(&self, source: &str, keys: &[T], args: &[T]) -> Result<Reply, String> {
+        let bytes = |words: &[T]| -> Vec<Bytes> { words.iter().map(|word| word.as_ref().to_vec()).collect() };
+        self.execute(|world| world.node.eval(world.now, source, &bytes(keys), &bytes(args)))
+    }
+
+    fn execute(&self, call: impl FnOnce(&mut World) -> Resp) -> Result<Reply, String> {
+        let resp = self.with(|world| {
+            let resp = call(world);
+            world.publish();
+            resp
+        });
+        to_reply(resp)
+    }
+
+    /// Deletes a key, as an eviction does; says whether it was there.
+    pub fn delete(&self, key: &str) -> bool {
+        self.run(&["DEL", key]) == Ok(Reply::Int(1))
+    }
+
+    /// Deletes every key.
+    pub fn flush_all(&self) {
+        self.with(|world| {
+            world.note("FLUSHALL");
+            world.node.database(world.now).keys.clear();
+        });
+    }
+
+    /// Forgets every script: `SCRIPT FLUSH`.
+    pub fn flush_scripts(&self) {
+        self.with(|world| {
+            world.note("SCRIPT FLUSH");
+            world.node.flush_scripts();
+        });
+    }
+
+    /// Whether the server would find this script by its SHA-1.
+    #[must_use]
+    pub fn knows(&self, script: &Script) -> bool {
+        self.with(|world| world.node.knows(script.source()))
+    }
+
+    /// How often each command ran, in scripts and outside of them, as `INFO commandstats` counts.
+    #[must_use]
+    pub fn commands(&self) -> BTreeMap<&'static str, u64> {
+        self.with(|world| world.node.database(world.now).counts())
+    }
+
+    /// Starts to count anew: `CONFIG RESETSTAT`.
+    pub fn reset_commands(&self) {
+        self.with(|world| world.node.database(world.now).reset_counts());
+    }
+
+    /// Keys that scripts touched without declaring them; there should be none, and [`run`](crate::run()) sees to it.
+    #[must_use]
+    pub fn violations(&self) -> Vec<String> {
+        self.with(|world| world.node.database(world.now).violations.iter().cloned().collect())
+    }
+
+    /// Answers such commands with this error from now on.
+    pub fn refuse(&self, refused: Refused, error: &str) {
+        self.with(|world| {
+            world.note(format!("the server refuses {refused:?} with {error}"));
+            world.node.database(world.now).refused = Some((refused, error.to_owned()));
+        });
+    }
+
+    /// Refuses nothing any more.
+    pub fn accept(&self) {
+        self.with(|world| {
+            world.note("the server refuses nothing");
+            world.node.database(world.now).refused = None;
+        });
+    }
+
+    /// Kills the server: connections break, and new ones are refused until [`restart`](Self::restart).
+    pub fn crash(&self) {
+        self.with(|world| {
+            world.note("the server crashes");
+            world.crash();
+        });
+    }
+
+    /// Starts the server anew, after a crash or as it stands: connections break, and it is another generation.
+    pub fn restart(&self, persistence: Persistence) {
+        self.with(|world| {
+            world.note(format!("the server restarts, data {persistence:?}"));
+            world.restart(persistence);
+        });
+    }
+
+    /// Stops the server as SIGSTOP does: requests arrive, and nothing comes back until [`thaw`](Self::thaw).
+    pub fn freeze(&self) {
+        self.with(|world| {
+            world.note("the server freezes");
+            world.node.state = State::Frozen;
+        });
+    }
+
+    /// Goes on after [`freeze`](Self::freeze), first with what has arrived meanwhile.
+    pub fn thaw(&self) {
+        self.with(|world| {
+            world.note("the server thaws");
+            world.thaw();
+        });
+    }
+
+    /// The server's clock.
+    #[must_use]
+    pub fn time(&self) -> Timestamp {
+        self.with(|world| Timestamp::from_micros(world.node.now_us(world.now).unsigned_abs()))
+    }
+
+    /// Steps the server's clock by so many microseconds, forward or back.
+    pub fn step_clock_us(&self, by_us: i64) {
+        self.with(|world| {
+            world.note(format!("the server's clock steps by {by_us} us"));
+            world.node.step_us += by_us;
+        });
+    }
+
+    /// Lets the server's clock run so many millionths faster from now on.
+    ///
+    /// # Panics
+    ///
+    /// When the clock would stand still or go back.
+    pub fn set_drift_ppm(&self, drift_ppm: i32) {
+        self.with(|world| {
+            world.note(format!("the server's clock drifts by {drift_ppm} ppm"));
+            world.node.timeline.set_drift(world.now, drift_ppm);
+        });
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut World) -> T) -> T {
+        self.shared.with(act)
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("keys", &self.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+/// As drivers hand replies on: a status is text, and an error anywhere in a reply is its error.
+pub(crate) fn to_reply(resp: Resp) -> Result<Reply, String> {
+    Ok(match resp {
+        Resp::Array(items) => Reply::Array(items.into_iter().map(to_reply).collect::<Result<_, _>>()?),
+        Resp::Bulk(bytes) => Reply::Bytes(bytes),
+        Resp::Error(text) => return Err(text),
+        Resp::Int(number) => Reply::Int(number),
+        Resp::Nil => Reply::Nil,
+        Resp::Status(text) => Reply::Bytes(text.into_owned().into_bytes()),
+    })
+}
