@@ -53,8 +53,8 @@ local function queued(key)
 end
 
 local function confirm()
+  renew(now + claim.ttl, id)
   extend(claim.ttl)
-  redis.call('ZADD', KEYS[2], now + claim.ttl, id)
   return granted()
 end
 

@@ -90,6 +90,16 @@ end
 
 local function keep_key(i) redis.call('PEXPIREAT', KEYS[i], state['until']) end
 
+-- Sets when leases end: expiry, id, ... A full server refuses ZADD even to change a score, unless the script has
+-- written before; nobody must lose a lease for that.
+local function renew(...)
+  local answer = redis.pcall('ZADD', KEYS[2], ...)
+  if type(answer) == 'table' then
+    keep_key(2)
+    redis.call('ZADD', KEYS[2], ...)
+  end
+end
+
 local function save()
   local set, del = {}, {}
   for _, field in ipairs(FIELDS) do

@@ -42,7 +42,7 @@ for i, id in ipairs(ids) do
   end
 end
 if #leases > 0 then
-  redis.call('ZADD', KEYS[2], unpack(leases))
+  renew(unpack(leases))
   extend(longest)
 end
 if freed then serve() end
