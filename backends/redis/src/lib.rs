@@ -1,7 +1,22 @@
 #![forbid(unsafe_code)]
 //! Semaphores and mutexes on one Redis or Valkey server, over [redis-rs](redis).
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), semafence_redis::Error> {
+//! let client = semafence_redis::connect("redis://127.0.0.1/").await?;
+//! let printers = client.semaphore("printers", 3).build()?;
+//! let permit = printers.acquire().await?;
+//! println!("slot {}, token {}", permit.slot(), permit.token());
+//! permit.release().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! This crate brings the whole of [`semafence`] along. `Client`, `Semaphore` and `Mutex` are those of a [`Redis`]; a
+//! program that chooses its backend at run time takes the generic ones from `semafence`.
 
 mod backend;
+mod client;
 mod connector;
 mod failure;
 mod lane;
@@ -12,13 +27,15 @@ mod reply;
 mod tls;
 
 pub use backend::Redis;
+pub use client::{Client, ClientBuilder, Mutex, MutexBuilder, Semaphore, SemaphoreBuilder, connect};
 pub use options::{Options, Protocol};
 /// The driver, of the version that [`Options::from_client`] takes its client from.
 pub use redis;
 pub use tls::Tls;
 
 pub use semafence::{
-    Attempt, BackendError, Busy, Claim, Clock, Error, Failure, Fence, FencingToken, Grant, HolderId, HolderStatus,
-    Inbox, Instant, LockBackend, LossReason, Name, Outcome, ParseHolderIdError, Queued, Queueing, StaleToken, Standing,
-    Status, SystemClock, Timestamp, WaiterStatus, Wakeup, script,
+    Attempt, BackendError, Busy, Claim, Clock, Closed, Config, DEFAULT_NAMESPACE, Error, Failure, Fence, FencingToken,
+    Grant, HolderId, HolderStatus, Inbox, Instant, KeeperMode, LeaseTime, LockBackend, Loss, LossReason, Name, Outcome,
+    OwnedPermit, ParseHolderIdError, Permit, Queued, Queueing, StaleToken, Standing, Status, Strategy, SystemClock,
+    Timestamp, WaiterStatus, Wakeup, script,
 };

@@ -1,0 +1,32 @@
+//! The core's types, with this backend filled in.
+
+use semafence::{Error, SystemClock};
+
+use crate::backend::Redis;
+
+/// A client of one Redis or Valkey server.
+pub type Client<C = SystemClock> = semafence::Client<Redis, C>;
+/// Starts a [`Client`].
+pub type ClientBuilder<C = SystemClock> = semafence::ClientBuilder<Redis, C>;
+/// A mutex on one Redis or Valkey server.
+pub type Mutex<C = SystemClock> = semafence::Mutex<Redis, C>;
+/// Starts a [`Mutex`].
+pub type MutexBuilder<C = SystemClock> = semafence::MutexBuilder<Redis, C>;
+/// A semaphore on one Redis or Valkey server.
+pub type Semaphore<C = SystemClock> = semafence::Semaphore<Redis, C>;
+/// Starts a [`Semaphore`].
+pub type SemaphoreBuilder<C = SystemClock> = semafence::SemaphoreBuilder<Redis, C>;
+
+/// A client of the server at this [URL](crate::Options::from_url), with all defaults.
+///
+/// Connects at once, so that a wrong address is told here. For anything but defaults make a [`Redis`] of
+/// [`Options`](crate::Options) and give it to [`Client::new`](semafence::Client::new) or
+/// [`Client::builder`](semafence::Client::builder).
+///
+/// # Errors
+///
+/// [`Error::Config`] when the URL is wrong, [`Error::Backend`] with operation `connect` when the server is not to be
+/// reached or does not let us in.
+pub async fn connect(url: &str) -> Result<Client, Error> {
+    Client::new(Redis::connect(url).await?)
+}
