@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use super::lab::{AnyClient, Lab, TTL};
-use crate::backend::{Queueing, Standing};
+use crate::backend::Standing;
 use crate::clock::Clock;
 use crate::config::Strategy;
 use crate::error::{Error, LossReason};
@@ -92,18 +92,21 @@ pub(super) async fn a_dropped_acquire_leaves_nothing_behind(lab: Lab) {
         }
     }
 
+    let start = lab.now();
     let permit = lab
         .in_time("an acquire after many dropped ones", semaphore.acquire())
         .await;
 
-    permit
-        .expect("nothing is left")
-        .release()
-        .await
-        .expect("a permit is given back");
+    let took = lab.elapsed_since(start);
+    assert!(took < LONG / 2, "{took:?}: one that was dropped held for its ttl");
+    drop(permit);
+    nothing_is_left(&lab).await;
+}
+
+async fn nothing_is_left(lab: &Lab) {
     lab.in_time("cleaning up", async {
         loop {
-            let status = semaphore.status().await.expect("a status is answered");
+            let status = lab.status(&lab.claim(1)).await;
             if status.holders_total + status.waiters_total == 0 {
                 break;
             }
@@ -124,10 +127,15 @@ pub(super) async fn a_wait_that_times_out_leaves_the_queue(lab: Lab) {
     assert!(matches!(error, Error::TimedOut { .. }), "{error}");
 
     holder.release().await.expect("a permit is given back");
-
-    // Were the waiter still queued, the permit would be handed to it and be lost for a claim window.
+    let start = lab.now();
     let permit = lab.in_time("the next acquire", waiting.acquire()).await;
+
     assert!(permit.expect("the permit is free").is_held());
+    let took = lab.elapsed_since(start);
+    assert!(
+        took < Duration::from_secs(1),
+        "{took:?}: a waiter that is gone had it for a claim window"
+    );
 }
 
 pub(super) async fn a_dropped_permit_is_given_back(lab: Lab) {
@@ -306,6 +314,5 @@ pub(super) async fn closing_gives_everything_back(lab: Lab) {
     assert_eq!((closed.returned, closed.abandoned), (3, 0));
     assert!(permits.iter().flatten().all(|permit| !permit.is_held()));
     assert!(matches!(semaphore.try_acquire().await.unwrap_err(), Error::Closed));
-    let attempt = lab.ask(&lab.claim(3), Queueing::HandOff).await;
-    assert!(matches!(attempt, crate::Attempt::Granted(_)), "{attempt:?}");
+    nothing_is_left(&lab).await;
 }
