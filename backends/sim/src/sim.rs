@@ -4,10 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use semafence::{ClientBuilder, KeeperMode};
+
+use crate::Client;
 use crate::backend::SimBackend;
 use crate::clock::SimClock;
 use crate::network::Faults;
 use crate::process::Process;
+use crate::random::draw;
 use crate::server::Server;
 use crate::world::Shared;
 
@@ -18,16 +22,24 @@ use crate::world::Shared;
 ///
 /// # Examples
 ///
+/// What becomes of a program whose lease is lost: here its process is cut off for longer than the lease lasts.
+///
 /// ```
 /// use std::time::Duration;
-/// use semafence::LockBackend;
 ///
 /// semafence_sim::run(7, |sim| async move {
-///     let backend = sim.client();
-///     let before = backend.time().await.unwrap();
-///     tokio::time::sleep(Duration::from_secs(3600)).await;
-///     assert!(backend.time().await.unwrap().as_millis() - before.as_millis() >= 3_600_000);
-/// });
+///     let client = sim.client();
+///     let printers = client.semaphore("printers", 3).ttl(Duration::from_secs(15)).build()?;
+///     let permit = printers.acquire().await?;
+///
+///     client.backend().process().partition();
+///     permit.lost().await;
+///
+///     assert!(!permit.is_held());
+///     assert!(sim.now() < Duration::from_secs(15), "told before anybody else can have it");
+///     Ok::<(), semafence::Error>(())
+/// })?;
+/// # Ok::<(), semafence::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct Sim {
@@ -61,9 +73,32 @@ impl Sim {
         self.shared.now()
     }
 
-    /// The backend of a new client process; [`SimBackend::process`] has its clock and its faults.
+    /// A new client process with all defaults; its backend's [`process`](SimBackend::process) has its faults.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
     #[must_use]
-    pub fn client(&self) -> SimBackend {
+    pub fn client(&self) -> Client {
+        self.client_builder()
+            .build()
+            .expect("a keeper that is a task always starts")
+    }
+
+    /// Starts a client in a new process: with its clock, a keeper that is a task, and ids that follow from the seed.
+    #[must_use]
+    pub fn client_builder(&self) -> ClientBuilder<SimBackend, SimClock> {
+        let backend = self.backend();
+        let (clock, number) = (backend.process().clock().clone(), u64::from(backend.process().number()));
+        let builder = semafence::Client::builder(backend)
+            .clock(clock)
+            .keeper(KeeperMode::Task);
+        builder.seed(draw(self.seed, &[0x1d5, number]))
+    }
+
+    /// The backend of a new client process, for those who work without a client.
+    #[must_use]
+    pub fn backend(&self) -> SimBackend {
         SimBackend::new(Process::new(Arc::clone(&self.shared), self.seed))
     }
 

@@ -11,7 +11,7 @@ struct Simulated(Sim);
 
 impl Site for Simulated {
     fn backend(&self) -> Arc<dyn LockBackend> {
-        Arc::new(self.0.client())
+        Arc::new(self.0.backend())
     }
 
     fn clock(&self) -> Arc<dyn Clock> {

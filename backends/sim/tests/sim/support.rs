@@ -30,7 +30,7 @@ impl Bench {
         Self {
             sim: sim.clone(),
             server: sim.server(),
-            backend: sim.client(),
+            backend: sim.backend(),
             name: Name::new("test", name).unwrap(),
             limit,
         }
