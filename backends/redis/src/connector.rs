@@ -101,12 +101,16 @@ impl Connector {
             return self.dial_resp2().await;
         }
         match self.dial_resp3().await {
-            Err(error) if self.protocol == Protocol::Auto && failure::is_old_protocol(&error) => {
+            Err(error) if self.protocol == Protocol::Auto && self.is_old_protocol(&error) => {
                 self.is_old.store(true, Ordering::Relaxed);
                 self.dial_resp2().await
             }
             dialled => dialled,
         }
+    }
+
+    fn is_old_protocol(&self, error: &RedisError) -> bool {
+        failure::is_old_protocol(error, !self.secrets.is_empty())
     }
 
     async fn dial_resp3(&self) -> Result<Link, RedisError> {

@@ -67,11 +67,14 @@ pub(crate) fn interrupted(address: &str) -> BackendError {
 }
 
 /// Whether the server, or a proxy before it, speaks only version 2 of the protocol.
-pub(crate) fn is_old_protocol(error: &RedisError) -> bool {
-    let unknown = |detail: &str| detail.starts_with("unknown command") || detail.starts_with("unknown or unsupported");
-    error.kind() == ErrorKind::RESP3NotSupported
-        || error.code() == Some("NOPROTO")
-        || error.code() == Some("ERR") && error.detail().is_some_and(unknown)
+pub(crate) fn is_old_protocol(error: &RedisError, has_password: bool) -> bool {
+    match error.code() {
+        Some("ERR") => error.detail().is_some_and(|detail| detail.starts_with("unknown command")),
+        // Valkey says so to an unknown command, too; a HELLO that it knows would have brought the password.
+        Some("NOAUTH") => has_password,
+        Some("NOPROTO") => true,
+        _ => error.kind() == ErrorKind::RESP3NotSupported,
+    }
 }
 
 fn connect_failure(error: &RedisError, said: &str) -> Failure {

@@ -1,1 +1,161 @@
+//! Wake-ups, over both versions of the protocol.
 
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use semafence_redis::{Attempt, Claim, Inbox, LockBackend, Protocol, Queueing, Redis, Wakeup};
+use xtask::Server;
+
+use crate::support::{claim, connections_made, grant, on_every_server, options};
+
+const BOTH: [Protocol; 2] = [Protocol::Resp2, Protocol::Resp3];
+
+on_every_server! {
+    async fn a_hand_off_arrives_in_the_inbox_of_its_waiter(flavor) {
+        let server = Server::builder(flavor).start_or_skip()?;
+        for protocol in BOTH {
+            let redis = Redis::new(options(&server).protocol(protocol)).unwrap();
+            let (holder, left, right) = (claim("a"), waiter(1), waiter(2));
+            let mut lefts = redis.notify(left.inbox).await.unwrap();
+            let mut rights = redis.notify(right.inbox).await.unwrap();
+            let mut rights_too = redis.notify(right.inbox).await.unwrap();
+            grant(&redis, &holder).await;
+            queue(&redis, &left).await;
+            queue(&redis, &right).await;
+
+            redis.release(&holder).await.unwrap();
+            assert_eq!(next(&mut lefts).await, Wakeup::Look(left.holder));
+            redis.force_release(&left.name, right.holder).await.unwrap();
+            assert_eq!(next(&mut rights).await, Wakeup::Forced(right.holder));
+            assert_eq!(next(&mut rights_too).await, Wakeup::Forced(right.holder));
+            redis.release(&left).await.unwrap();
+        }
+    }
+}
+
+on_every_server! {
+    async fn a_subscription_is_there_when_notify_returns(flavor) {
+        let server = Server::builder(flavor).start_or_skip()?;
+        for (protocol, inbox) in BOTH.into_iter().zip([1, 2].map(Inbox::from_bits)) {
+            let redis = Redis::new(options(&server).protocol(protocol)).unwrap();
+
+            let mut wakeups = redis.notify(inbox).await.unwrap();
+            // Noise is not told; the first message that means something is.
+            server.command(&["PUBLISH", &inbox.channel(), "noise"]);
+            let heard = server.command(&["PUBLISH", &inbox.channel(), &format!("g{}", claim("a").holder)]);
+
+            assert_eq!(heard.int(), Some(1));
+            assert!(matches!(next(&mut wakeups).await, Wakeup::Look(_)));
+        }
+    }
+}
+
+on_every_server! {
+    async fn version_three_listens_on_the_command_connection_and_version_two_on_a_second_one(flavor) {
+        let server = Server::builder(flavor).start_or_skip()?;
+        for (protocol, connections) in [(Protocol::Auto, 1), (Protocol::Resp3, 1), (Protocol::Resp2, 2)] {
+            let redis = Redis::new(options(&server).protocol(protocol)).unwrap();
+            let before = connections_made(&server);
+
+            let _wakeups = redis.notify(Inbox::from_bits(1)).await.unwrap();
+            redis.time().await.unwrap();
+
+            assert_eq!(connections_made(&server) - before, connections, "{protocol:?}");
+        }
+    }
+}
+
+on_every_server! {
+    async fn a_listener_comes_back_by_itself_and_says_what_it_missed(flavor) {
+        let server = Server::builder(flavor).start_or_skip()?;
+        for (protocol, inbox) in BOTH.into_iter().zip([1, 2].map(Inbox::from_bits)) {
+            let redis = Redis::new(options(&server).protocol(protocol)).unwrap();
+            let mut wakeups = redis.notify(inbox).await.unwrap();
+            let message = format!("g{}", claim("a").holder);
+
+            server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+            assert_eq!(next(&mut wakeups).await, Wakeup::Missed);
+            server.command(&["PUBLISH", &inbox.channel(), &message]);
+            assert!(matches!(next(&mut wakeups).await, Wakeup::Look(_)));
+
+            server.restart().unwrap();
+            assert_eq!(next(&mut wakeups).await, Wakeup::Missed);
+            server.command(&["PUBLISH", &inbox.channel(), &message]);
+            assert!(matches!(next(&mut wakeups).await, Wakeup::Look(_)));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listener_outlasts_a_server_that_is_away_for_a_while() {
+    let Some(server) = xtask::servers::any_server_or_skip() else {
+        return;
+    };
+    let redis = Redis::new(options(&server)).unwrap();
+    let mut wakeups = redis.notify(Inbox::from_bits(1)).await.unwrap();
+
+    server.kill();
+    let away = tokio::time::timeout(Duration::from_millis(300), wakeups.next()).await;
+    server.restart().unwrap();
+
+    assert!(away.is_err(), "a listener waits for its server");
+    assert_eq!(next(&mut wakeups).await, Wakeup::Missed);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listener_follows_a_lane_that_leaves_its_connection() {
+    let Some(server) = xtask::servers::any_server_or_skip() else {
+        return;
+    };
+    let redis = Redis::new(options(&server)).unwrap();
+    let mut wakeups = redis.notify(Inbox::from_bits(1)).await.unwrap();
+
+    server.command(&["REPLICAOF", "127.0.0.1", "1"]);
+    redis.acquire(&claim("a"), Queueing::Never).await.unwrap_err();
+    server.command(&["REPLICAOF", "NO", "ONE"]);
+
+    assert_eq!(next(&mut wakeups).await, Wakeup::Missed);
+}
+
+#[test]
+fn a_listener_outlives_the_runtime_that_drove_its_connection() {
+    let Some(server) = xtask::servers::any_server_or_skip() else {
+        return;
+    };
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+    };
+
+    for (protocol, inbox) in BOTH.into_iter().zip([1, 2].map(Inbox::from_bits)) {
+        let redis = Redis::new(options(&server).protocol(protocol)).unwrap();
+        let first = runtime();
+        let mut wakeups = first.block_on(redis.notify(inbox)).unwrap();
+        drop(first);
+
+        let wakeup = runtime().block_on(next(&mut wakeups));
+
+        assert_eq!(wakeup, Wakeup::Missed);
+    }
+}
+
+fn waiter(inbox: u64) -> Claim {
+    let mut waiter = claim("a");
+    waiter.inbox = Inbox::from_bits(inbox);
+    waiter
+}
+
+async fn queue(redis: &Redis, claim: &Claim) {
+    let attempt = redis.acquire(claim, Queueing::HandOff).await.unwrap();
+    assert!(matches!(attempt, Attempt::Queued(_)), "{attempt:?}");
+}
+
+async fn next(wakeups: &mut BoxStream<'static, Wakeup>) -> Wakeup {
+    let wakeup = tokio::time::timeout(Duration::from_secs(10), wakeups.next()).await;
+    wakeup
+        .expect("a wake-up within ten seconds")
+        .expect("the stream never ends")
+}

@@ -1,1 +1,162 @@
+//! Who logs in, how, and that nobody else learns the password.
 
+use std::time::Duration;
+
+use semafence_redis::{Failure, LockBackend, Options, Outcome, Protocol, Redis, Tls};
+use xtask::{Builder, Flavor, Server};
+
+use crate::support::{acquire, assert_error, claim, connections_made, grant, on_every_server, options};
+
+on_every_server! {
+    async fn user_password_and_database_are_used(flavor) {
+        let server = Server::builder(flavor).start_or_skip()?;
+        server.command(&["ACL", "SETUSER", "jobs", "on", ">p@ss/wörd", "~*", "&*", "+@all"]);
+        server.command(&["ACL", "SETUSER", "default", "off"]);
+        let port = server.port();
+        let url = format!("redis://jobs:p%40ss%2Fw%C3%B6rd@127.0.0.1:{port}/3");
+        let fields = Options::tcp("127.0.0.1", port).username("jobs").password("p@ss/wörd").db(3);
+        let client = redis::Client::open(url.clone()).unwrap();
+        let backends = [
+            Redis::from_url(&url).unwrap(),
+            Redis::from_url(&format!("{url}?protocol=resp2")).unwrap(),
+            Redis::new(fields).unwrap(),
+            Redis::from_client(&client).unwrap(),
+        ];
+
+        for redis in backends {
+            let claim = claim("a");
+            grant(&redis, &claim).await;
+            redis.release(&claim).await.unwrap();
+
+            let shown = format!("{redis:?}");
+            assert!(shown.contains("jobs") && !shown.contains("p@ss"), "{shown}");
+        }
+        let mut admin = server.connect(Duration::from_secs(1)).unwrap();
+        admin.command(&["AUTH", "jobs", "p@ss/wörd"]).unwrap();
+        admin.command(&["SELECT", "3"]).unwrap();
+        assert_ne!(admin.command(&["DBSIZE"]).unwrap().int(), Some(0));
+        admin.command(&["SELECT", "0"]).unwrap();
+        assert_eq!(admin.command(&["DBSIZE"]).unwrap().int(), Some(0));
+    }
+}
+
+on_every_server! {
+    async fn a_server_without_hello_is_spoken_to_in_version_two(flavor) {
+        let server = Server::builder(flavor)
+            .args(["--rename-command", "HELLO", "", "--requirepass", "hunter2"])
+            .start_or_skip()?;
+        let auto = Redis::new(options(&server).password("hunter2")).unwrap();
+        let strict = Redis::new(options(&server).password("hunter2").protocol(Protocol::Resp3)).unwrap();
+        let before = connections_made(&server);
+
+        grant(&auto, &claim("a")).await;
+        let _wakeups = auto.notify(claim("a").inbox).await.unwrap();
+        let error = acquire(&strict, &claim("a")).await.unwrap_err();
+
+        // The server quotes the arguments of a command it does not know, and here they are the login.
+        println!("{:?}, {}: {error}", error.failure(), error.outcome());
+        assert_eq!(error.outcome(), Outcome::NotApplied);
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+        assert_eq!(connections_made(&server) - before, 4);
+    }
+}
+
+#[tokio::test]
+async fn tls_trusts_the_authority_it_is_given() {
+    let Some(server) = Builder::any().tls().start_or_skip() else {
+        return;
+    };
+    let trusting = Options::from_url(&server.tls_url())
+        .unwrap()
+        .tls(Tls::new().ca_pem(server.ca_pem()));
+    let redis = Redis::new(trusting.clone()).unwrap();
+    let resp2 = Redis::new(trusting.protocol(Protocol::Resp2)).unwrap();
+
+    let (first, second) = (claim("a"), claim("b"));
+    grant(&redis, &first).await;
+    grant(&resp2, &second).await;
+    let _listens = resp2.notify(second.inbox).await.unwrap();
+
+    assert_eq!(redis.release(&first).await.unwrap(), semafence_redis::Standing::Held);
+}
+
+#[tokio::test]
+async fn tls_trusts_a_client_that_brings_its_own_authority() {
+    let Some(server) = Builder::any().tls().start_or_skip() else {
+        return;
+    };
+    let certificates = redis::TlsCertificates {
+        client_tls: None,
+        root_cert: Some(server.ca_pem().into()),
+    };
+    let client = redis::Client::build_with_tls(server.tls_url(), certificates).unwrap();
+
+    grant(&Redis::from_client(&client).unwrap(), &claim("a")).await;
+}
+
+#[tokio::test]
+async fn an_authority_that_is_not_trusted_is_permanent() {
+    let Some(server) = Builder::any().tls().start_or_skip() else {
+        return;
+    };
+    let redis = Redis::from_url(&server.tls_url()).unwrap();
+
+    let error = acquire(&redis, &claim("a")).await.unwrap_err();
+
+    assert_error(
+        &error,
+        Failure::Permanent,
+        Outcome::NotApplied,
+        "invalid peer certificate: UnknownIssuer",
+    );
+}
+
+#[tokio::test]
+async fn tls_on_one_side_only_is_an_error_and_never_a_downgrade() {
+    let Some(server) = Builder::any().tls().start_or_skip() else {
+        return;
+    };
+    let tls = Redis::from_url(&format!("rediss://127.0.0.1:{}/", server.port())).unwrap();
+    let plain = Redis::from_url(&server.tls_url().replace("rediss", "redis")).unwrap();
+
+    let corrupt = acquire(&tls, &claim("a")).await.unwrap_err();
+    let refused = acquire(&plain, &claim("a")).await.unwrap_err();
+
+    assert_error(
+        &corrupt,
+        Failure::Permanent,
+        Outcome::NotApplied,
+        "cannot connect to 127.0.0.1:",
+    );
+    println!("{:?}, {}: {refused}", refused.failure(), refused.outcome());
+    assert_eq!(refused.outcome(), Outcome::NotApplied);
+}
+
+#[tokio::test]
+async fn a_unix_socket_is_an_address() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("redis.sock");
+    let unix = ["--unixsocket".to_owned(), socket.display().to_string()];
+    let Some(_server) = Builder::any().args(unix).start_or_skip() else {
+        return;
+    };
+
+    let options = Options::unix(&socket);
+    let url = format!("redis+unix://{}?db=2", socket.display());
+
+    grant(&Redis::new(options).unwrap(), &claim("a")).await;
+    grant(&Redis::from_url(&url).unwrap(), &claim("a")).await;
+}
+
+#[tokio::test]
+async fn the_operator_sees_which_library_is_connected() {
+    let Some(server) = Server::builder(Flavor::Redis82).start_or_skip() else {
+        return;
+    };
+    let redis = Redis::new(options(&server)).unwrap();
+    redis.check().await.unwrap();
+
+    let clients = server.command(&["CLIENT", "LIST"]).text();
+
+    assert!(clients.contains("lib-name=semafence"), "{clients}");
+}
