@@ -69,7 +69,9 @@ pub(crate) fn interrupted(address: &str) -> BackendError {
 /// Whether the server, or a proxy before it, speaks only version 2 of the protocol.
 pub(crate) fn is_old_protocol(error: &RedisError, has_password: bool) -> bool {
     match error.code() {
-        Some("ERR") => error.detail().is_some_and(|detail| detail.starts_with("unknown command")),
+        Some("ERR") => error
+            .detail()
+            .is_some_and(|detail| detail.starts_with("unknown command")),
         // Valkey says so to an unknown command, too; a HELLO that it knows would have brought the password.
         Some("NOAUTH") => has_password,
         Some("NOPROTO") => true,

@@ -101,8 +101,10 @@ impl Options {
             let schemes = "redis://, rediss://, redis+unix:// or their valkey twins";
             config("url", format!("is not a URL of the form {schemes}"))
         })?;
-        if parsed.fragment() == Some("insecure") {
-            return Err(config("url", "asks for TLS without verification, which is not offered"));
+        match parsed.fragment() {
+            None => {}
+            Some("insecure") => return Err(config("url", "asks for TLS without verification, which is not offered")),
+            Some(_) => return Err(config("url", "has a `#`, which must be percent-encoded")),
         }
         let chosen = parsed.query_pairs().any(|(key, _)| key == "protocol");
         let info = parsed
@@ -276,5 +278,112 @@ impl fmt::Debug for Options {
             .field("connect_timeout", &self.connect_timeout)
             .field("response_timeout", &self.response_timeout)
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Redis;
+
+    fn refusal(options: Result<Options, Error>) -> String {
+        options.and_then(Redis::new).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_field_out_of_range_is_named() {
+        let local = || Options::tcp("localhost", 6379);
+        let refused = [
+            (Options::tcp("", 6379), "host is empty"),
+            (Options::tcp("localhost", 0), "port is 0"),
+            (Options::unix(""), "path is empty"),
+            (local().db(-1), "db is -1, not between 0 and 2147483647"),
+            (local().username("jobs"), "password is missing beside a username"),
+            (
+                local().connect_timeout(Duration::ZERO),
+                "connect_timeout is 0ns, not between 1ms and 60s",
+            ),
+            (
+                local().response_timeout(Duration::MAX),
+                "response_timeout is 18446744073709551615.999999999s, not between 1ms and 60s",
+            ),
+            (
+                Options::unix("/tmp/redis.sock").tls(Tls::new()),
+                "tls needs a host, not a Unix socket",
+            ),
+            (
+                local().tls(Tls::new().ca_pem("no certificate")),
+                "tls has a PEM text without a certificate",
+            ),
+        ];
+        for (options, words) in refused {
+            assert_eq!(refusal(Ok(options)), words);
+        }
+        let bad = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        assert!(refusal(Ok(local().tls(Tls::new().ca_pem(bad)))).starts_with("tls is not usable: "));
+    }
+
+    #[test]
+    fn a_url_that_is_none_is_refused_without_being_repeated() {
+        let urls = [
+            "",
+            "secret",
+            "http://user:secret@localhost",
+            "redis://user:sec/ret@localhost",
+            "redis://user:secret@localhost/nine",
+            "redis://user:secret@localhost/?protocol=secret",
+            "redis://user:secret@localhost:99999",
+            "rediss://user:secret@localhost/#insecure",
+            "rediss://user:secret@localhost/#secret",
+            "redis://:secret@/0",
+            "redis://user@localhost",
+        ];
+        for url in urls {
+            let refused = refusal(Options::from_url(url));
+            println!("{url:?}: {refused}");
+
+            assert!(
+                refused.starts_with("url ") || refused.starts_with("password "),
+                "{refused}"
+            );
+            assert!(!refused.contains("sec"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_url_settles_address_database_login_and_protocol() {
+        let shown = |url| format!("{:?}", Options::from_url(url).unwrap());
+
+        let full = shown("rediss://jobs:s%40cret@[::1]:6380/3?protocol=resp2");
+        let least = shown("valkey://localhost");
+        let unix = shown("redis+unix:///run/redis.sock?db=2&pass=s@cret");
+
+        assert!(
+            full.contains("address: ::1:6380, db: 3, username: Some(\"jobs\"), password: Some(***)"),
+            "{full}"
+        );
+        assert!(full.contains("protocol: Resp2"), "{full}");
+        assert!(
+            least.contains("address: localhost:6379, db: 0, username: None, password: None"),
+            "{least}"
+        );
+        assert!(
+            least.contains("protocol: Auto, connect_timeout: 2s, response_timeout: 2s"),
+            "{least}"
+        );
+        assert!(unix.contains("address: /run/redis.sock, db: 2"), "{unix}");
+        assert!(!format!("{full}{unix}").contains("cret"));
+    }
+
+    #[test]
+    fn a_secret_is_shown_nowhere() {
+        let client = Client::open("redis://jobs:secret@localhost").unwrap();
+        let key = "-----BEGIN PRIVATE KEY-----secret";
+        let options = Options::from_client(&client).tls(Tls::new().client_pem("secret", key));
+        let redis = Redis::from_client(&client).unwrap();
+
+        let shown = format!("{options:?} {redis:?} {redis:#?}");
+
+        assert!(shown.contains("jobs") && !shown.contains("secret"), "{shown}");
     }
 }
