@@ -141,7 +141,7 @@ struct BrokenWorld {
 
 impl Site for BrokenWorld {
     fn backend(&self) -> Arc<dyn LockBackend> {
-        let backend = Arc::new(self.sim.client());
+        let backend = Arc::new(self.sim.backend());
         match self.defect {
             Some(defect) => Arc::new(Broken::new(backend, defect, self.sim.clock())),
             None => backend,
