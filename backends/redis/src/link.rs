@@ -17,6 +17,7 @@ pub(crate) struct Link {
     connection: MultiplexedConnection,
     mailboxes: Arc<Mailboxes>,
     has_push: bool,
+    subscribing: tokio::sync::Mutex<()>,
     stall: Stall,
     _watch: Option<Watch>,
 }
@@ -28,6 +29,7 @@ impl Link {
             connection,
             mailboxes,
             has_push: true,
+            subscribing: tokio::sync::Mutex::default(),
             stall: Stall::default(),
             _watch: None,
         }
@@ -39,6 +41,7 @@ impl Link {
         Self {
             connection,
             has_push: false,
+            subscribing: tokio::sync::Mutex::default(),
             stall: Stall::default(),
             _watch: Some(Watch::start(Tail::new(Arc::clone(&mailboxes)))),
             mailboxes,
@@ -68,6 +71,17 @@ impl Link {
         self.mailboxes.add(inbox)
     }
 
+    /// Whether the last listener of this inbox is gone. True once.
+    pub(crate) fn is_deserted(&self, inbox: Inbox) -> bool {
+        self.mailboxes.remove_deserted(inbox)
+    }
+
+    /// Hold this from looking who listens until the server has confirmed: a listener that comes while the last one
+    /// leaves must not lose the subscription.
+    pub(crate) async fn subscribing(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.subscribing.lock().await
+    }
+
     pub(crate) fn stall(&self) -> &Stall {
         &self.stall
     }
@@ -93,6 +107,13 @@ impl Mailboxes {
             same_inbox.push(sender);
         }
         receiver
+    }
+
+    fn remove_deserted(&self, inbox: Inbox) -> bool {
+        let channel = inbox.channel().into_bytes();
+        let mut listeners = self.listeners();
+        let is_deserted = |same_inbox: &Vec<UnboundedSender<_>>| same_inbox.iter().all(UnboundedSender::is_closed);
+        listeners.get(&channel).is_some_and(is_deserted) && listeners.remove(&channel).is_some()
     }
 
     fn deliver(&self, channel: &[u8], message: &[u8]) {

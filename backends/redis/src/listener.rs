@@ -1,22 +1,27 @@
 //! The wake-ups of one inbox, over one connection after the other.
 
 use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use semafence::{BackendError, Inbox, Wakeup, script};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::failure;
 use crate::lane::{Deadline, Lane};
+use crate::link::Link;
 
+const UNSUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(2);
 const RETRY_MIN: Duration = Duration::from_millis(50);
 const RETRY_MAX: Duration = Duration::from_secs(1);
 
 /// Listens, and goes on listening when a connection is lost; the stream never ends.
 pub(crate) async fn listen(lane: Lane, inbox: Inbox) -> Result<BoxStream<'static, Wakeup>, BackendError> {
-    let ear = open(&lane, inbox).await?;
-    let listener = Listener { lane, inbox, ear };
+    let wakeups = open(&lane, inbox).await?;
+    let listener = Listener { lane, inbox, wakeups };
     Ok(stream::unfold(listener, |mut listener| async move {
         let wakeup = listener.next().await;
         Some((wakeup, listener))
@@ -28,15 +33,15 @@ struct Listener {
     lane: Lane,
     inbox: Inbox,
     /// Ends with its connection.
-    ear: BoxStream<'static, Wakeup>,
+    wakeups: BoxStream<'static, Wakeup>,
 }
 
 impl Listener {
     async fn next(&mut self) -> Wakeup {
-        if let Some(wakeup) = self.ear.next().await {
+        if let Some(wakeup) = self.wakeups.next().await {
             return wakeup;
         }
-        self.ear = reopen(&self.lane, self.inbox).await;
+        self.wakeups = reopen(&self.lane, self.inbox).await;
         Wakeup::Missed
     }
 }
@@ -45,7 +50,7 @@ async fn reopen(lane: &Lane, inbox: Inbox) -> BoxStream<'static, Wakeup> {
     let mut pause = RETRY_MIN;
     loop {
         match open(lane, inbox).await {
-            Ok(ear) => return ear,
+            Ok(wakeups) => return wakeups,
             Err(error) => tracing::debug!(%error, ?pause, "cannot listen for wake-ups"),
         }
         tokio::time::sleep(jittered(pause)).await;
@@ -59,18 +64,55 @@ async fn open(lane: &Lane, inbox: Inbox) -> Result<BoxStream<'static, Wakeup>, B
     if !link.has_push() {
         return open_pubsub(lane, inbox).await;
     }
+    let _one_at_a_time = link.subscribing().await;
     // Listen before subscribing, or what arrives between the confirmation and its reader is lost.
-    let receiver = link.listen(inbox);
+    let ear = Ear::new(&link, inbox);
     let deadline = Deadline::after(lane.connector().response_timeout());
     lane.exchange(&link, deadline, |mut connection| async move {
         connection.subscribe(inbox.channel()).await
     })
     .await?;
-    let wakeups = stream::unfold(receiver, |mut receiver| async move {
-        let wakeup = receiver.recv().await?;
-        Some((wakeup, receiver))
+    let wakeups = stream::unfold(ear, |mut ear| async move {
+        let wakeup = ear.mail.recv().await?;
+        Some((wakeup, ear))
     });
     Ok(wakeups.boxed())
+}
+
+/// One listener on a connection that carries commands, too. The last of an inbox ends the subscription.
+struct Ear {
+    mail: UnboundedReceiver<Wakeup>,
+    link: Weak<Link>,
+    inbox: Inbox,
+}
+
+impl Ear {
+    fn new(link: &Arc<Link>, inbox: Inbox) -> Self {
+        Self {
+            mail: link.listen(inbox),
+            link: Arc::downgrade(link),
+            inbox,
+        }
+    }
+}
+
+impl Drop for Ear {
+    fn drop(&mut self) {
+        self.mail.close();
+        // Without a runtime the subscription stays until its connection ends; its messages go nowhere.
+        if let (Some(link), Ok(runtime)) = (self.link.upgrade(), Handle::try_current()) {
+            runtime.spawn(unsubscribe(link, self.inbox));
+        }
+    }
+}
+
+async fn unsubscribe(link: Arc<Link>, inbox: Inbox) {
+    let _one_at_a_time = link.subscribing().await;
+    if link.is_deserted(inbox) {
+        let mut connection = link.connection();
+        let unsubscribed = connection.unsubscribe(inbox.channel());
+        let _a_lost_connection_has_none = tokio::time::timeout(UNSUBSCRIBE_TIMEOUT, unsubscribed).await;
+    }
 }
 
 /// Listens on a connection of its own.

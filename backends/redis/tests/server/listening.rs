@@ -7,7 +7,7 @@ use futures::stream::BoxStream;
 use semafence_redis::{Attempt, Claim, Inbox, LockBackend, Protocol, Queueing, Redis, Wakeup};
 use xtask::Server;
 
-use crate::support::{claim, connections_made, grant, on_every_server, options};
+use crate::support::{claim, connections_made, grant, on_every_server, options, until};
 
 const BOTH: [Protocol; 2] = [Protocol::Resp2, Protocol::Resp3];
 
@@ -83,6 +83,29 @@ on_every_server! {
             assert_eq!(next(&mut wakeups).await, Wakeup::Missed);
             server.command(&["PUBLISH", &inbox.channel(), &message]);
             assert!(matches!(next(&mut wakeups).await, Wakeup::Look(_)));
+        }
+    }
+}
+
+on_every_server! {
+    async fn the_last_listener_of_an_inbox_ends_its_subscription(flavor) {
+        let server = Server::builder(flavor).start_or_skip()?;
+        for protocol in BOTH {
+            let redis = Redis::new(options(&server).protocol(protocol)).unwrap();
+            let inbox = Inbox::from_bits(1);
+            let channels = || server.command(&["PUBSUB", "CHANNELS"]).items().len();
+            let first = redis.notify(inbox).await.unwrap();
+            let mut second = redis.notify(inbox).await.unwrap();
+
+            drop(first);
+            redis.time().await.unwrap();
+            assert_eq!(channels(), 1);
+            for _ in 0..20 {
+                second = redis.notify(inbox).await.unwrap();
+            }
+            assert_eq!(channels(), 1);
+            drop(second);
+            until(|| channels() == 0).await;
         }
     }
 }
