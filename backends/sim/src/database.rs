@@ -88,7 +88,7 @@ impl Database {
     pub(crate) fn run(&mut self, command: &[Bytes]) -> Resp {
         let in_script = self.declared.is_some();
         let Some((name, args)) = command.split_first() else {
-            return Resp::error("ERR Please specify at least one argument for this redis.call() call");
+            return Resp::error("ERR Please specify at least one argument for this redis lib call");
         };
         let Some(index) = commands::find(name) else {
             return Resp::error(if in_script {

@@ -1,6 +1,8 @@
 //! Runs scripts as a server does: Lua 5.1, `redis.call`, the conversions between replies and Lua, and a sandbox.
 
 use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use mlua::{Function, Lua, LuaOptions, LuaString, MultiValue, StdLib, Table, Value};
@@ -32,11 +34,17 @@ impl Interpreter {
         let lua = Lua::new_with(StdLib::TABLE | StdLib::STRING | StdLib::MATH, LuaOptions::default())?;
         let protected_call = lua.globals().get("xpcall")?;
         let commands = Arc::clone(database);
-        let run = lua.create_function(move |lua, args: MultiValue| run_command(lua, &commands, &args))?;
+        let call = lua.create_function(move |lua, args: MultiValue| match run_command(&commands, &args) {
+            Resp::Error(text) => Err(Raised::here(lua, text)),
+            reply => to_lua(lua, &reply),
+        })?;
+        let commands = Arc::clone(database);
+        let reply = lua.create_function(move |lua, args: MultiValue| to_lua(lua, &run_command(&commands, &args)))?;
         let sha1hex = lua.create_function(|_, text: LuaString| Ok(sha1(&text.as_bytes())))?;
+        let text_of = lua.create_function(text_of)?;
         lua.load(include_str!("prelude.lua"))
             .set_name("@prelude")
-            .call::<()>((run, sha1hex))?;
+            .call::<()>((call, reply, sha1hex, text_of))?;
         let handler = lua.create_function(locate)?;
         Ok(Self {
             lua,
@@ -72,7 +80,8 @@ impl Interpreter {
         lock(&self.database).declared = None;
         match result {
             Ok((true, value)) => to_resp(&value).unwrap_or_else(|error| Resp::error(format!("ERR {error}"))),
-            Ok((false, error)) => Resp::Error(error_text(&error, sha)),
+            Ok((false, Value::Table(error))) => Resp::Error(error_text(&error, sha)),
+            Ok((false, other)) => Resp::error(format!("ERR {}", plain_text(&other))),
             Err(error) => Resp::error(format!("ERR {error}")),
         }
     }
@@ -97,14 +106,41 @@ pub(crate) fn sha1(text: &[u8]) -> String {
     sha1_smol::Sha1::from(text).digest().to_string()
 }
 
-/// `redis.pcall`: an error comes back as a table.
-fn run_command(lua: &Lua, database: &Mutex<Database>, args: &MultiValue) -> mlua::Result<Value> {
+/// An error of a command, raised by `redis.call`.
+#[derive(Debug)]
+struct Raised {
+    text: String,
+    line: Option<usize>,
+}
+
+impl Raised {
+    fn here(lua: &Lua, text: String) -> mlua::Error {
+        let line = current_line(lua);
+        mlua::Error::external(Self { text, line })
+    }
+
+    fn find(mut error: &mlua::Error) -> Option<&Self> {
+        while let mlua::Error::CallbackError { cause, .. } = error {
+            error = cause;
+        }
+        error.downcast_ref()
+    }
+}
+
+impl fmt::Display for Raised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Error for Raised {}
+
+fn run_command(database: &Mutex<Database>, args: &MultiValue) -> Resp {
     let command: Option<Vec<Bytes>> = args.iter().map(to_argument).collect();
-    let reply = match command {
+    match command {
         Some(command) => lock(database).run(&command),
         None => Resp::error("ERR Lua redis lib command arguments must be strings or integers"),
-    };
-    to_lua(lua, &reply)
+    }
 }
 
 /// Numbers keep all their digits on the way to a command, unlike those that `tostring` prints.
@@ -123,11 +159,7 @@ fn to_lua(lua: &Lua, reply: &Resp) -> mlua::Result<Value> {
         Resp::Bulk(bytes) => Value::String(lua.create_string(bytes)?),
         Resp::Nil => Value::Boolean(false),
         Resp::Status(text) => Value::Table(single(lua, "ok", text)?),
-        Resp::Error(text) => {
-            let table = single(lua, "err", text)?;
-            place(lua, &table)?;
-            Value::Table(table)
-        }
+        Resp::Error(text) => Value::Table(error_table(lua, text, current_line(lua))?),
         Resp::Array(items) => {
             let table = lua.create_table_with_capacity(items.len(), 0)?;
             for item in items {
@@ -144,8 +176,14 @@ fn single(lua: &Lua, field: &str, text: &str) -> mlua::Result<Table> {
     Ok(table)
 }
 
-/// Notes the line of the script that is running, as servers do from 7.0 on.
-fn place(lua: &Lua, error: &Table) -> mlua::Result<()> {
+fn error_table(lua: &Lua, text: &str, line: Option<usize>) -> mlua::Result<Table> {
+    let table = single(lua, "err", text)?;
+    table.raw_set("line", line)?;
+    Ok(table)
+}
+
+/// The line of the script that is running: servers tell it from 7.0 on.
+fn current_line(lua: &Lua) -> Option<usize> {
     let line_at = |level| {
         let line = lua.inspect_stack(level, |frame| {
             let source = frame.source();
@@ -156,32 +194,47 @@ fn place(lua: &Lua, error: &Table) -> mlua::Result<()> {
         });
         line.flatten()
     };
-    match (0..8).find_map(line_at) {
-        Some(line) => error.raw_set("line", line),
-        None => Ok(()),
-    }
+    (0..8).find_map(line_at)
 }
 
 /// The error handler: makes a table of whatever was raised.
-fn locate(lua: &Lua, error: Value) -> mlua::Result<Value> {
-    let text = match &error {
-        Value::Table(_) => return Ok(error),
-        Value::String(text) => text.to_string_lossy(),
-        Value::Error(error) => error.to_string(),
-        other => format!("{other:?}"),
-    };
-    let table = single(lua, "err", &format!("ERR {text}"))?;
-    place(lua, &table)?;
-    Ok(Value::Table(table))
+fn locate(lua: &Lua, error: Value) -> mlua::Result<Table> {
+    if let Value::Table(table) = error {
+        if !table.contains_key("line")? {
+            table.raw_set("line", current_line(lua))?;
+        }
+        return Ok(table);
+    }
+    if let Value::Error(error) = &error
+        && let Some(raised) = Raised::find(error)
+    {
+        return error_table(lua, &raised.text, raised.line);
+    }
+    error_table(lua, &format!("ERR {}", plain_text(&error)), current_line(lua))
 }
 
-fn error_text(error: &Value, sha: &str) -> String {
-    let Value::Table(error) = error else {
-        return format!("ERR unknown error {error:?} script: {sha}");
-    };
-    let text = error
-        .raw_get::<String>("err")
-        .unwrap_or_else(|_| "ERR unknown error".to_owned());
+/// What `pcall` hands to a script: the text of an error of a command, anything else as it is.
+fn text_of(lua: &Lua, error: Value) -> mlua::Result<Value> {
+    Ok(match &error {
+        Value::Error(_) => Value::String(lua.create_string(plain_text(&error))?),
+        Value::Table(table) => match table.raw_get("err")? {
+            Value::Nil => error,
+            text => text,
+        },
+        _ => error,
+    })
+}
+
+fn plain_text(error: &Value) -> String {
+    match error {
+        Value::String(text) => text.to_string_lossy(),
+        Value::Error(error) => Raised::find(error).map_or_else(|| error.to_string(), |raised| raised.text.clone()),
+        other => format!("{other:?}"),
+    }
+}
+
+fn error_text(error: &Table, sha: &str) -> String {
+    let text = error.raw_get("err").unwrap_or_else(|_| "ERR unknown error".to_owned());
     match error.raw_get::<Option<u64>>("line") {
         Ok(Some(line)) => format!("{text} script: {sha}, on @{CHUNK}:{line}."),
         _ => text,
