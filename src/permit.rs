@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::backend::{BackendError, Standing};
+use crate::backend::{BackendError, Outcome, Standing};
 use crate::core::Core;
 use crate::error::{Error, LossReason};
 use crate::fence::FencingToken;
@@ -165,7 +165,7 @@ impl Permit<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::Backend`] when no answer came for a sixth of the ttl (at most 2 s), or trying again cannot help: the
+    /// [`Error::Backend`] when no answer came for half a ttl (at most 6 s), or trying again cannot help: the
     /// keeper goes on giving it back in the background. [`Error::Lost`] in
     /// strict mode when the permit had been lost; otherwise the answer says so.
     ///
@@ -259,18 +259,20 @@ impl Held {
         }
     }
 
-    /// Releases, and does so again after a transient failure for as long as one operation may take: sending it twice is
-    /// safe.
+    /// Releases, and does so again after a transient failure for as long as three operations may take: sending it twice is
+    /// safe. Where an earlier copy went unanswered and nothing is found, that copy has given it back.
     async fn try_to_release(&self) -> Result<Standing, Error> {
         let clock = &self.core.clock;
-        let claim = &self.lease.claim;
-        let give_up_at = clock.now() + claim.timeout();
+        let give_up_at = clock.now() + self.lease.claim.timeout() * 3;
+        let mut unanswered = false;
         loop {
-            let claim = at(claim, clock.wall());
+            let claim = at(&self.lease.claim, clock.wall());
             let answer = self.answer(self.core.backend.release(&claim)).await;
             match answer.and_then(|answer| answer) {
+                Ok(Standing::Absent) if unanswered => return Ok(Standing::Held),
                 Ok(standing) => return Ok(standing),
                 Err(error) if error.is_transient() && clock.now() + RETRY < give_up_at => {
+                    unanswered |= error.outcome() == Outcome::Unknown;
                     clock.sleep_until(clock.now() + RETRY).await;
                 }
                 Err(error) => return Err(Error::backend("release", &claim.name, error)),
