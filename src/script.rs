@@ -395,8 +395,8 @@ fn read_holder(fields: &[Reply]) -> Result<HolderStatus, BackendError> {
         holder: parse(text(holder)?, holder)?,
         slots: slots(&bounds)?,
         token: FencingToken::from_u64(token),
-        since: Timestamp::from_micros(since * 1000),
-        expires: Timestamp::from_micros(parse::<u64>(text(expires)?, expires)? * 1000),
+        since: Timestamp::from_micros(since.saturating_mul(1000)),
+        expires: Timestamp::from_micros(parse::<u64>(text(expires)?, expires)?.saturating_mul(1000)),
         ttl: Duration::from_millis(ttl),
         meta: words.next().unwrap_or_default().to_owned(),
     })
@@ -418,7 +418,7 @@ fn read_waiter(fields: &[Reply]) -> Result<WaiterStatus, BackendError> {
     Ok(WaiterStatus {
         holder: parse(text(holder)?, holder)?,
         weight: u32::try_from(weight).map_err(|_| unreadable(record))?,
-        since: Timestamp::from_micros(since * 1000),
+        since: Timestamp::from_micros(since.saturating_mul(1000)),
         queueing,
         meta: words.nth(1).unwrap_or_default().to_owned(),
     })
@@ -507,4 +507,102 @@ fn unreadable(reply: &Reply) -> BackendError {
         Outcome::Unknown,
         format!("unreadable reply {shown}"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Random;
+
+    const TEXTS: [&str; 7] = [
+        "h 1 1 600 600 0000000000000001 5 9 0-0 a=b",
+        "h 1 1 600 600 0000000000000001 18446744073709551615 9 0-4294967295 a=b",
+        "q 1 1 600 600 0000000000000001 5 1 a=b",
+        "h 1",
+        "00000000000000000000000000000001",
+        "99999999999999999999999999",
+        "",
+    ];
+    const NUMBERS: [i64; 11] = [0, 1, 2, 3, 4, 5, -1, 65_535, 65_536, i64::MAX, i64::MIN];
+
+    /// A reply that no script of ours gives: any shape, any size of number, any text.
+    fn hostile(random: &Random, depth: u32) -> Reply {
+        let below = |bound: usize| (random.unit() * bound as f64) as usize;
+        match below(if depth == 0 { 3 } else { 6 }) {
+            0 => Reply::Nil,
+            1 => Reply::Int(NUMBERS[below(NUMBERS.len())]),
+            2 => Reply::Bytes(TEXTS[below(TEXTS.len())].as_bytes().to_vec()),
+            _ => Reply::Array((0..below(9)).map(|_| hostile(random, depth - 1)).collect()),
+        }
+    }
+
+    #[test]
+    fn no_reply_makes_a_reader_panic_or_fill_the_memory() {
+        let random = Random::from_seed(Some(45));
+        let name = Name::new("ns", "name").unwrap();
+        let mut readable = 0;
+        for _ in 0..200_000 {
+            let reply = hostile(&random, 3);
+            readable += usize::from(read_attempt(&reply).is_ok());
+            readable += usize::from(read_status(&name, &reply).is_ok());
+            readable += usize::from(read_standings(&reply, 2).is_ok());
+            readable += usize::from(read_names("ns", &reply).is_ok());
+            readable += usize::from(read_resized(&reply).is_ok());
+        }
+
+        assert!(readable > 100, "some of them are good by chance: {readable}");
+    }
+
+    #[test]
+    fn no_record_makes_a_reader_panic_or_fill_the_memory() {
+        let random = Random::from_seed(Some(41));
+        let id = Reply::Bytes(b"00000000000000000000000000000001".to_vec());
+        let below = |bound: usize| (random.unit() * bound as f64) as usize;
+        for _ in 0..100_000 {
+            let mut record = TEXTS[below(3)].as_bytes().to_vec();
+            for _ in 0..=below(4) {
+                let at = below(record.len());
+                record[at] = b"0 9-,hqZ"[below(8)];
+            }
+            let record = Reply::Bytes(record);
+            // Whether they can be read does not matter, only that it is found out.
+            let _either = read_holder(&[
+                id.clone(),
+                Reply::Bytes(b"18446744073709551615".to_vec()),
+                record.clone(),
+            ]);
+            let _either = read_waiter(&[id.clone(), record]);
+        }
+    }
+
+    #[test]
+    fn a_wake_up_is_a_letter_and_a_holder() {
+        let holder = HolderId::from_bits(1);
+
+        assert_eq!(read_wakeup(format!("g{holder}").as_bytes()), Some(Wakeup::Look(holder)));
+        assert_eq!(read_wakeup(format!("w{holder}").as_bytes()), Some(Wakeup::Look(holder)));
+        assert_eq!(
+            read_wakeup(format!("f{holder}").as_bytes()),
+            Some(Wakeup::Forced(holder))
+        );
+        for odd in [
+            &b""[..],
+            b"g",
+            b"x00000000000000000000000000000001",
+            "🔒".as_bytes(),
+            b"\xff",
+        ] {
+            assert_eq!(read_wakeup(odd), None);
+        }
+    }
+
+    #[test]
+    fn arguments_come_out_as_they_went_in() {
+        let mut args = Args::default();
+        for arg in ["a", "", "long text with spaces", ""] {
+            args.push(arg);
+        }
+
+        assert_eq!(args.iter().collect::<Vec<_>>(), ["a", "", "long text with spaces", ""]);
+    }
 }

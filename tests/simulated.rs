@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use semafence::{Error, Fence, LossReason, Standing, Strategy};
+use semafence::{Error, Fence, LeaseTime, LossReason, Standing, Strategy};
 use semafence_sim::{Client, Direction, Link, Sim};
 
 const TTL: Duration = Duration::from_secs(3);
@@ -164,6 +164,56 @@ fn a_wall_clock_that_is_hours_off_or_jumps_has_no_effect() {
         }
 
         assert!(permit.is_held());
+    });
+}
+
+/// SCENARIOS 36: the documented bound of server time. A step forward ends every lease at once, and its holder is told at
+/// its next refresh; a step back makes leases of the dead last longer, and takes nothing from the living.
+#[test]
+fn a_server_clock_that_steps_is_told_within_a_refresh_interval() {
+    on_seeds(|sim| async move {
+        let (first, second) = (sim.client(), sim.client());
+        let stale = mutex(&first).lock_owned().await.unwrap();
+        sim.server().step_clock_us(3_600_000_000);
+        let start = sim.now();
+
+        let fresh = mutex(&second).lock_owned().await.unwrap();
+        assert_eq!(stale.lost().await, LossReason::Forgotten);
+
+        assert!(
+            sim.now() - start < TTL / 3 + MILLISECOND * 50,
+            "{:?}",
+            sim.now() - start
+        );
+        assert!(fresh.token() > stale.token(), "the resource tells them apart");
+        sim.server().step_clock_us(-3_600_000_000);
+        tokio::time::sleep(TTL * 4).await;
+        assert!(fresh.is_held());
+    });
+}
+
+/// SCENARIOS 47: what client time costs, as its documentation says.
+#[test]
+fn with_client_time_exclusion_holds_only_as_far_as_the_clocks_agree() {
+    semafence_sim::run(1, |sim| async move {
+        let (first, second) = (sim.client(), sim.client());
+        let by_clients = |client: &Client| {
+            client
+                .mutex("name")
+                .ttl(TTL)
+                .lease_time(LeaseTime::Client)
+                .build()
+                .unwrap()
+        };
+        let _permit = by_clients(&first).lock_owned().await.unwrap();
+        assert!(by_clients(&second).try_lock().await.unwrap().is_none());
+
+        second.clock().step_wall_us(60_000_000);
+
+        assert!(
+            by_clients(&second).try_lock().await.unwrap().is_some(),
+            "a clock a minute ahead sees it over"
+        );
     });
 }
 
