@@ -4,8 +4,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use futures::StreamExt;
 use futures::stream::{self, BoxStream};
+use futures::{FutureExt, StreamExt};
 use semafence::{BackendError, Inbox, Wakeup, script};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -62,7 +62,7 @@ async fn reopen(lane: &Lane, inbox: Inbox) -> BoxStream<'static, Wakeup> {
 async fn open(lane: &Lane, inbox: Inbox) -> Result<BoxStream<'static, Wakeup>, BackendError> {
     let link = lane.link().await?;
     if !link.has_push() {
-        return open_pubsub(lane, inbox).await;
+        return open_pubsub(lane, &link, inbox).await;
     }
     let _one_at_a_time = link.subscribing().await;
     // Listen before subscribing, or what arrives between the confirmation and its reader is lost.
@@ -115,8 +115,8 @@ async fn unsubscribe(link: Arc<Link>, inbox: Inbox) {
     }
 }
 
-/// Listens on a connection of its own.
-async fn open_pubsub(lane: &Lane, inbox: Inbox) -> Result<BoxStream<'static, Wakeup>, BackendError> {
+/// Listens on a connection of its own, which is left together with that of the commands.
+async fn open_pubsub(lane: &Lane, link: &Arc<Link>, inbox: Inbox) -> Result<BoxStream<'static, Wakeup>, BackendError> {
     let connector = lane.connector();
     let limit = connector.response_timeout();
     let (mut sink, messages) = connector.connect_pubsub().await?.split();
@@ -124,7 +124,11 @@ async fn open_pubsub(lane: &Lane, inbox: Inbox) -> Result<BoxStream<'static, Wak
     subscribed
         .map_err(|_elapsed| BackendError::timed_out(limit))?
         .map_err(|error| failure::of_request(error, connector.address()))?;
-    let wakeups = messages.filter_map(|message| async move { script::read_wakeup(message.get_payload_bytes()) });
+    let mut nothing = link.listen(inbox);
+    let left = async move { while nothing.recv().await.is_some() {} };
+    let wakeups = messages
+        .filter_map(|message| async move { script::read_wakeup(message.get_payload_bytes()) })
+        .take_until(left.boxed());
     Ok(wakeups.boxed())
 }
 

@@ -127,18 +127,20 @@ async fn a_listener_outlasts_a_server_that_is_away_for_a_while() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_listener_follows_a_lane_that_leaves_its_connection() {
+async fn a_listener_leaves_a_connection_together_with_the_commands() {
     let Some(server) = xtask::servers::any_server_or_skip() else {
         return;
     };
-    let redis = Redis::new(options(&server)).unwrap();
-    let mut wakeups = redis.notify(Inbox::from_bits(1)).await.unwrap();
+    for (protocol, inbox) in BOTH.into_iter().zip([1, 2].map(Inbox::from_bits)) {
+        let redis = Redis::new(options(&server).protocol(protocol)).unwrap();
+        let mut wakeups = redis.notify(inbox).await.unwrap();
 
-    server.command(&["REPLICAOF", "127.0.0.1", "1"]);
-    redis.acquire(&claim("a"), Queueing::Never).await.unwrap_err();
-    server.command(&["REPLICAOF", "NO", "ONE"]);
+        server.command(&["REPLICAOF", "127.0.0.1", "1"]);
+        redis.acquire(&claim("a"), Queueing::Never).await.unwrap_err();
+        server.command(&["REPLICAOF", "NO", "ONE"]);
 
-    assert_eq!(next(&mut wakeups).await, Wakeup::Missed);
+        assert_eq!(next(&mut wakeups).await, Wakeup::Missed);
+    }
 }
 
 #[test]
