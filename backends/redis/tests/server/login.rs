@@ -95,6 +95,34 @@ async fn tls_trusts_a_client_that_brings_its_own_authority() {
 }
 
 #[tokio::test]
+async fn tls_shows_a_certificate_to_a_server_that_asks_for_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::new([]).unwrap().self_signed(&key).unwrap();
+    let trusted = dir.path().join("clients.pem");
+    std::fs::write(&trusted, certificate.pem()).unwrap();
+    let asks = [
+        "--tls-auth-clients",
+        "yes",
+        "--tls-ca-cert-file",
+        trusted.to_str().unwrap(),
+    ];
+    let Some(server) = Builder::any().tls().args(asks).start_or_skip() else {
+        return;
+    };
+    let tls = Tls::new().ca_pem(server.ca_pem());
+    let options = |tls| Options::from_url(&server.tls_url()).unwrap().tls(tls);
+
+    let anonymous = Redis::new(options(tls.clone())).unwrap();
+    let known = Redis::new(options(tls.client_pem(certificate.pem(), key.serialize_pem()))).unwrap();
+
+    let error = acquire(&anonymous, &claim("a")).await.unwrap_err();
+    println!("{:?}, {}: {error}", error.failure(), error.outcome());
+    assert_eq!(error.outcome(), Outcome::NotApplied);
+    grant(&known, &claim("a")).await;
+}
+
+#[tokio::test]
 async fn an_authority_that_is_not_trusted_is_permanent() {
     let Some(server) = Builder::any().tls().start_or_skip() else {
         return;
