@@ -14,7 +14,8 @@ use semafence::script::Script;
 use tokio::time::timeout;
 
 use crate::failure;
-use crate::link::{Link, Mailboxes, Tail};
+use crate::link::Link;
+use crate::mailboxes::{Mailboxes, Tail};
 use crate::options::Protocol;
 
 /// Requests that may wait for the task that writes them; beyond that the callers wait.

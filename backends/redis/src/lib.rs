@@ -22,8 +22,10 @@ mod failure;
 mod lane;
 mod link;
 mod listener;
+mod mailboxes;
 mod options;
 mod reply;
+mod stall;
 mod tls;
 
 pub use backend::Redis;

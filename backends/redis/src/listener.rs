@@ -108,7 +108,7 @@ impl Drop for Ear {
 
 async fn unsubscribe(link: Arc<Link>, inbox: Inbox) {
     let _one_at_a_time = link.subscribing().await;
-    if link.is_deserted(inbox) {
+    if link.forget_deserted(inbox) {
         let mut connection = link.connection();
         let unsubscribed = connection.unsubscribe(inbox.channel());
         let _a_lost_connection_has_none = tokio::time::timeout(UNSUBSCRIBE_TIMEOUT, unsubscribed).await;
