@@ -134,6 +134,44 @@ local function tell(inbox, kind, id) mail[#mail + 1] = {inbox, kind .. id} end
 
 -- Slots: the lowest free ones first. Free are the members of `free` and everything from `high` on, so
 -- high - used is the number of members.
+local function slots_of(rest) return string.match(rest, '^%d+ (%S+)') end
+
+local function ranges_of(slots)
+  local ranges = {}
+  for first, last in string.gmatch(slots, '(%d+)-(%d+)') do ranges[#ranges + 1] = {tonumber(first), tonumber(last)} end
+  return ranges
+end
+
+local function add_free(first, last)
+  for from = first, last, 1000 do
+    local add = {}
+    for slot = from, math.min(last, from + 999) do
+      add[#add + 1] = slot
+      add[#add + 1] = slot
+    end
+    redis.call('ZADD', KEYS[3], unpack(add))
+  end
+end
+
+-- The key of free slots was evicted or deleted: free is what no lease holds.
+local function find_free()
+  local held = {}
+  for _, id in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
+    local text = record_of(id)
+    if kind_of(text) == 'h' then
+      for _, range in ipairs(ranges_of(slots_of(parse_claim(text).rest))) do held[#held + 1] = range end
+    end
+  end
+  table.sort(held, function(a, b) return a[1] < b[1] end)
+  local from = 0
+  for _, range in ipairs(held) do
+    add_free(from, range[1] - 1)
+    from = range[2] + 1
+  end
+  add_free(from, state.high - 1)
+  keep_key(3)
+end
+
 local function take_slots(count)
   local ranges = {}
   local function add(first, last)
@@ -143,6 +181,10 @@ local function take_slots(count)
   local gaps = math.min(state.high - state.used, count)
   if gaps > 0 then
     local popped = redis.call('ZPOPMIN', KEYS[3], gaps)
+    if #popped < 2 * gaps then
+      find_free()
+      popped = redis.call('ZPOPMIN', KEYS[3], gaps)
+    end
     for i = 1, #popped, 2 do add(tonumber(popped[i]), tonumber(popped[i])) end
     gaps = #popped / 2
   end
@@ -157,21 +199,13 @@ local function take_slots(count)
 end
 
 local function give_slots(text)
-  local ranges = {}
-  for first, last in string.gmatch(text, '(%d+)-(%d+)') do table.insert(ranges, 1, {tonumber(first), tonumber(last)}) end
-  for _, range in ipairs(ranges) do
-    local first, last = range[1], range[2]
+  local ranges = ranges_of(text)
+  for i = #ranges, 1, -1 do
+    local first, last = ranges[i][1], ranges[i][2]
     if last == state.high - 1 then
       state.high = first
     else
-      for from = first, last, 1000 do
-        local add = {}
-        for slot = from, math.min(last, from + 999) do
-          add[#add + 1] = slot
-          add[#add + 1] = slot
-        end
-        redis.call('ZADD', KEYS[3], unpack(add))
-      end
+      add_free(first, last)
       keep_key(3)
     end
     state.used = state.used - (last - first + 1)
@@ -181,8 +215,6 @@ local function give_slots(text)
     state.high = 0
   end
 end
-
-local function slots_of(rest) return string.match(rest, '^%d+ (%S+)') end
 
 -- A name whose record is gone before its time (evicted, deleted) may have had tokens ahead of the clock.
 local function floor_of_lost_record(base, at)
@@ -228,13 +260,12 @@ local function grant(id, claim, lease)
   write(id, claim_text('h', claim, string.format('%.0f %s %s', token, slots, claim.meta)))
 end
 
+-- One whose queue key was evicted or deleted is not counted any more, or those who came later would be.
 local function leave_queue(id, text)
   if kind_of(text) == 'q' then
-    redis.call('ZREM', KEYS[4], id)
-    state.queued = math.max(state.queued - 1, 0)
+    state.queued = math.max(state.queued - redis.call('ZREM', KEYS[4], id), 0)
   else
-    redis.call('ZREM', KEYS[5], id)
-    state.wakers = math.max(state.wakers - 1, 0)
+    state.wakers = math.max(state.wakers - redis.call('ZREM', KEYS[5], id), 0)
   end
   forget(id)
 end
@@ -300,10 +331,10 @@ local function serve()
   end
 end
 
--- Takes the slots of an ended lease back.
+-- Takes the slots of an ended lease back. Where the lease is missing, its key was evicted or deleted: then sweep has
+-- taken or will take all slots back at once, and these may be somebody else's by now.
 local function end_lease(id, text)
-  redis.call('ZREM', KEYS[2], id)
-  if kind_of(text) == 'h' then give_slots(slots_of(parse_claim(text).rest)) end
+  if redis.call('ZREM', KEYS[2], id) == 1 and kind_of(text) == 'h' then give_slots(slots_of(parse_claim(text).rest)) end
   forget(id)
 end
 
@@ -335,8 +366,10 @@ local function start_afresh()
   if loaded['until'] == nil then redis.call('DEL', KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]) end
 end
 
--- Leaves a tombstone, so that a late copy of this holder's acquire takes nothing.
+-- Leaves a tombstone, so that a late copy of this holder's acquire takes nothing. Sweeps first: tombstones must not
+-- pile up where nobody holds, nor hide that the leases are gone.
 local function bury(id, kind, ttl)
+  sweep()
   extend(ttl)
   redis.call('ZADD', KEYS[2], now + ttl, id)
   keep_key(2)

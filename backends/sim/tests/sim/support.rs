@@ -110,6 +110,14 @@ impl Bench {
         self.backend.notify(self.inbox()).await.unwrap()
     }
 
+    /// Every key but the deployment's generation record ends by itself.
+    pub(crate) fn assert_every_key_ends(&self) {
+        for key in self.server.keys() {
+            let ends = self.server.ttl(&key).is_some();
+            assert!(ends || key == "semafence:generation", "{key} never ends");
+        }
+    }
+
     /// One of the semaphore's own keys, by its last part.
     pub(crate) fn key(&self, part: &str) -> String {
         format!("{{test:{}}}:{part}", self.name.as_str())
