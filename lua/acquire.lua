@@ -20,7 +20,7 @@ local claim = {limit = tonumber(ARGV[2]), weight = tonumber(ARGV[3]), ttl = tonu
                window = tonumber(ARGV[5]), inbox = ARGV[7], meta = ARGV[11]}
 
 read_clock(tonumber(ARGV[9]))
-load(id)
+load({id})
 start_afresh()
 claim.since = int(now)
 

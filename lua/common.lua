@@ -15,6 +15,7 @@
 
 local KEEP_MS, SLACK_MS = 3600000, 600000 -- Tokens are safe while clocks agree within KEEP_MS.
 local SWEEP, SERVE, DROP = 16, 64, 256    -- Bounds of one verb.
+local PIECE = 2000                        -- Most values in one command.
 
 local us, now                             -- Server time in us, lease time in ms.
 local state, record, touched, mail = {}, {}, {}, {}
@@ -29,13 +30,19 @@ local function read_clock(client_us)
   now = math.floor((client_us > 0 and client_us or us) / 1000)
 end
 
+-- Calls run(unpack(piece)) for pieces of a list: Lua unpacks less than 8,000 values at a time.
+local function in_pieces(list, run)
+  for from = 1, #list, PIECE do run(unpack(list, from, math.min(from + PIECE - 1, #list))) end
+end
+
 -- Reads the counters and the records of the given ids.
-local function load(...)
-  local ids = {...}
-  local ask = {}
+local function load(ids)
+  local ask, got = {}, {}
   for i, field in ipairs(FIELDS) do ask[i] = field end
   for i, id in ipairs(ids) do ask[#FIELDS + i] = id end
-  local got = redis.call('HMGET', KEYS[1], unpack(ask))
+  in_pieces(ask, function(...)
+    for _, value in ipairs(redis.call('HMGET', KEYS[1], ...)) do got[#got + 1] = value end
+  end)
   for i, field in ipairs(FIELDS) do
     loaded[field] = tonumber(got[i] or nil)
     state[field] = loaded[field] or 0
@@ -120,8 +127,8 @@ local function save()
       del[#del + 1] = id
     end
   end
-  if #set > 0 then redis.call('HSET', KEYS[1], unpack(set)) end
-  if #del > 0 then redis.call('HDEL', KEYS[1], unpack(del)) end
+  in_pieces(set, function(...) redis.call('HSET', KEYS[1], ...) end)
+  in_pieces(del, function(...) redis.call('HDEL', KEYS[1], ...) end)
   if state['until'] ~= (loaded['until'] or 0) then redis.call('PEXPIREAT', KEYS[1], state['until']) end
   if loaded.queued and loaded.queued + (loaded.wakers or 0) > 0 and state.queued + state.wakers == 0 then
     redis.call('DEL', KEYS[6])
@@ -143,14 +150,12 @@ local function ranges_of(slots)
 end
 
 local function add_free(first, last)
-  for from = first, last, 1000 do
-    local add = {}
-    for slot = from, math.min(last, from + 999) do
-      add[#add + 1] = slot
-      add[#add + 1] = slot
-    end
-    redis.call('ZADD', KEYS[3], unpack(add))
+  local add = {}
+  for slot = first, last do
+    add[#add + 1] = slot
+    add[#add + 1] = slot
   end
+  in_pieces(add, function(...) redis.call('ZADD', KEYS[3], ...) end)
 end
 
 -- The key of free slots was evicted or deleted: free is what no lease holds.

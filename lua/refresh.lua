@@ -12,7 +12,7 @@ for i = 2, #ARGV, 2 do
   ids[#ids + 1] = ARGV[i]
   ttls[#ttls + 1] = tonumber(ARGV[i + 1])
 end
-load(unpack(ids))
+load(ids)
 if loaded['until'] == nil then
   local nobody = {}
   for i = 1, #ids do nobody[i] = 0 end
@@ -42,7 +42,7 @@ for i, id in ipairs(ids) do
   end
 end
 if #leases > 0 then
-  renew(unpack(leases))
+  in_pieces(leases, renew)
   extend(longest)
 end
 if freed then serve() end

@@ -11,7 +11,7 @@
 
 local id = ARGV[1]
 read_clock(tonumber(ARGV[4]))
-load(id)
+load({id})
 start_afresh()
 
 local text = record[id]

@@ -3,5 +3,6 @@
 mod commands;
 mod healing;
 mod scripts;
+mod slots;
 mod support;
 mod verbs;

@@ -19,6 +19,7 @@ pub(crate) struct Bench {
     pub(crate) backend: SimBackend,
     pub(crate) name: Name,
     pub(crate) limit: u32,
+    pub(crate) ttl: Duration,
 }
 
 impl Bench {
@@ -33,6 +34,7 @@ impl Bench {
             backend: sim.backend(),
             name: Name::new("test", name).unwrap(),
             limit,
+            ttl: TTL,
         }
     }
 
@@ -51,7 +53,7 @@ impl Bench {
             holder: HolderId::from_bits(id),
             limit: self.limit,
             weight,
-            ttl: TTL,
+            ttl: self.ttl,
             window: WINDOW,
             patience: PATIENCE,
             inbox: self.inbox(),
