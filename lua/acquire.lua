@@ -44,10 +44,13 @@ local function look_after()
   return next_end and math.max(next_end - now, 0) or claim.ttl
 end
 
-local function listen() redis.call('HSET', KEYS[6], claim.inbox, int(now + tonumber(ARGV[6]))) end
+local function listen()
+  if redis.call('HSET', KEYS[6], claim.inbox, int(now + tonumber(ARGV[6]))) == 1 then keep_key(6) end
+end
 
 local function queued(key)
   local place = redis.call('ZRANK', KEYS[key], id) or 0
+  if place == 0 then keep_key(key) end
   save()
   return {2, place + 1, look_after(), state.queued + state.wakers}
 end
@@ -125,10 +128,7 @@ extend(claim.ttl)
 state.ticket = state.ticket + 1
 local count = mode == 'q' and 'queued' or 'wakers'
 redis.call('ZADD', KEYS[key], state.ticket, id)
-if state[count] == 0 then keep_key(key) end
-local alone = state.queued + state.wakers == 0
 listen()
-if alone then keep_key(6) end
 state[count] = state[count] + 1
 write(id, claim_text(mode, claim, int(state.ticket) .. ' ' .. claim.meta))
 return queued(key)

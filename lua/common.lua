@@ -91,7 +91,8 @@ local function extend(ttl)
   redis.call('ZADD', KEYS[8], state['until'], name)
   local old = redis.call('ZRANGEBYSCORE', KEYS[8], '-inf', now - KEEP_MS, 'LIMIT', 0, SWEEP)
   if #old > 0 then redis.call('ZREM', KEYS[8], unpack(old)) end
-  redis.call('PEXPIREAT', KEYS[8], state['until'] + KEEP_MS)
+  local last = redis.call('ZRANGE', KEYS[8], -1, -1, 'WITHSCORES')
+  redis.call('PEXPIREAT', KEYS[8], last[2] + KEEP_MS)
   for i = 2, 6 do redis.call('PEXPIREAT', KEYS[i], state['until']) end
 end
 
