@@ -79,7 +79,8 @@ local function parse_claim(text)
 end
 
 local function claim_text(kind, c, rest)
-  return string.format('%s %.0f %.0f %.0f %.0f %s %s %s', kind, c.weight, c.limit, c.ttl, c.window, c.inbox, c.since, rest)
+  -- Joined, not formatted: '%s' ends at a zero byte.
+  return string.format('%s %.0f %.0f %.0f %.0f %s %s ', kind, c.weight, c.limit, c.ttl, c.window, c.inbox, c.since) .. rest
 end
 
 -- Keys live until nobody can need them: the record's end is extended in steps of SLACK_MS, so it is rarely written.
@@ -263,7 +264,7 @@ local function grant(id, claim, lease)
   redis.call('ZADD', KEYS[2], now + lease, id)
   if state.used == claim.weight then keep_key(2) end
   state.seen = claim.limit
-  write(id, claim_text('h', claim, string.format('%.0f %s %s', token, slots, claim.meta)))
+  write(id, claim_text('h', claim, int(token) .. ' ' .. slots .. ' ' .. claim.meta))
 end
 
 -- One whose queue key was evicted or deleted is not counted any more, or those who came later would be.
