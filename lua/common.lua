@@ -14,6 +14,7 @@
 -- sweep, hand-off and grant happen in between; so a free mutex costs a handful of commands.
 
 local KEEP_MS, SLACK_MS = 3600000, 600000 -- Tokens are safe while clocks agree within KEEP_MS.
+local OVERRIDE_MS = 315360000000          -- Ten years: an override of the limit lasts until it is cleared.
 local SWEEP, SERVE, DROP = 16, 64, 256    -- Bounds of one verb.
 local PIECE = 2000                        -- Most values in one command.
 
@@ -86,6 +87,7 @@ end
 -- Keys live until nobody can need them: the record's end is extended in steps of SLACK_MS, so it is rarely written.
 local function extend(ttl)
   local need = math.max(now + ttl, math.ceil(state.token / 1000)) + KEEP_MS
+  if state.limit > 0 then need = math.max(need, now + OVERRIDE_MS) end
   if state['until'] >= need then return end
   state['until'] = need + SLACK_MS
   local name = string.match(KEYS[1], '^{[^:]*:(.*)}:state$')

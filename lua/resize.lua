@@ -11,7 +11,9 @@ load({})
 start_afresh()
 local before = state.limit
 state.limit = tonumber(ARGV[1])
-extend(0)
+state['until'] = 0
+local last = redis.call('ZRANGE', KEYS[2], -1, -1, 'WITHSCORES')
+extend(last[2] and math.max(last[2] - now, 0) or 0)
 if state.used > 0 then sweep() end
 serve()
 save()
