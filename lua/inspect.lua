@@ -22,6 +22,7 @@ end
 
 local state = redis.call('HMGET', KEYS[1], 'limit', 'seen', 'token')
 local leases = redis.call('ZRANGEBYSCORE', KEYS[2], string.format('(%.0f', now), '+inf', 'WITHSCORES', 'LIMIT', 0, most)
+local total = #leases == 2 * most and redis.call('ZCOUNT', KEYS[2], string.format('(%.0f', now), '+inf')
 local holders, ids, ends = {}, {}, {}
 for i = 1, #leases, 2 do
   ids[#ids + 1] = leases[i]
@@ -37,7 +38,8 @@ end
 
 local waiters = {}
 for key = 4, 5 do
-  local waiting = redis.call('ZRANGE', KEYS[key], 0, most - 1)
+  local room = most - #waiters / 2
+  local waiting = room > 0 and redis.call('ZRANGE', KEYS[key], 0, room - 1) or {}
   for i, text in ipairs(records(waiting)) do
     if text then
       waiters[#waiters + 1] = waiting[i]
@@ -46,5 +48,5 @@ for key = 4, 5 do
   end
 end
 
-return {us, number(state[1]), number(state[2]), number(state[3]), #holders / 3,
+return {us, number(state[1]), number(state[2]), number(state[3]), total or #holders / 3,
         redis.call('ZCARD', KEYS[4]) + redis.call('ZCARD', KEYS[5]), holders, waiters}
