@@ -329,10 +329,14 @@ impl BackendError {
 
     /// The error reply of a Redis or Valkey server, as it means it: `code` is its first word, `detail` the rest.
     ///
-    /// A reply is an answer, so nothing was applied. An error inside a script keeps its own code from 7.0 on; older
-    /// servers wrap it in `ERR Error running script … -CODE`, which is looked through.
+    /// A reply is an answer, so nothing was applied. An error inside a script keeps its own code from 7.0 on, except
+    /// for missing rights; older servers wrap it in `ERR Error running script … -CODE`. Both are looked through.
     #[must_use]
     pub fn from_reply(code: &str, detail: &str) -> Self {
+        // What a script's user may not do has the code ERR on every server.
+        if NO_RIGHT_IN_SCRIPT.iter().any(|words| detail.contains(words)) {
+            return Self::new(Failure::Refused, Outcome::NotApplied, format!("NOPERM {detail}"));
+        }
         let inner = |detail: &str| detail.split([' ', '-', ':']).find_map(known_reply);
         let failure = match known_reply(code) {
             Some(failure) => failure,
@@ -360,6 +364,9 @@ impl BackendError {
         self.failure == Failure::Transient
     }
 }
+
+/// How servers since and before 7.2 say that a script's user lacks a right.
+const NO_RIGHT_IN_SCRIPT: [&str; 2] = ["ACL failure in script", "The user executing the script can't"];
 
 /// What the servers' own error codes ask of the caller.
 fn known_reply(code: &str) -> Option<Failure> {

@@ -15,7 +15,7 @@ use crate::name::Name;
 pub enum Error {
     /// The backend failed or could not be reached. Nothing is held because of it: what may have been granted is
     /// given back in the background, and ends with its ttl at the latest.
-    #[error("{operation} of {subject} failed ({outcome}): {source}", subject = subject(.name.as_ref()))]
+    #[error("{operation}{of} failed ({outcome}): {source}", of = of(.name.as_ref()))]
     Backend {
         /// What was tried: `acquire`, `release`, …
         operation: &'static str,
@@ -99,8 +99,8 @@ impl Error {
     }
 }
 
-fn subject(name: Option<&Name>) -> String {
-    name.map_or_else(|| "the backend".to_owned(), Name::to_string)
+fn of(name: Option<&Name>) -> String {
+    name.map_or_else(String::new, |name| format!(" of {name}"))
 }
 
 /// Why a lease ended without release. Final for that permit.

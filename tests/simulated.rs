@@ -18,9 +18,10 @@ async fn held_and_waiting(sim: &Sim) -> (u64, u64) {
     (status.holders_total, status.waiters_total)
 }
 
-/// For every seed a world of its own: other latencies, other ids.
+/// For every seed a world of its own: other latencies, other ids. `SEMAFENCE_SEEDS` says how many; default 20.
 fn on_seeds<F: Future<Output = ()>>(scenario: impl Fn(Sim) -> F) {
-    for seed in 1..=20 {
+    let seeds = std::env::var("SEMAFENCE_SEEDS").map_or(20, |text| text.parse().expect("a number of seeds"));
+    for seed in 1..=seeds {
         semafence_sim::run(seed, &scenario);
     }
 }

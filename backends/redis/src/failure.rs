@@ -8,17 +8,9 @@ use std::time::Duration;
 use redis::{ErrorKind, RedisError, ServerError};
 use semafence::{BackendError, Failure, Outcome};
 
-/// How servers since and before 7.2 say that a script's user lacks a right.
-const NO_RIGHT_IN_SCRIPT: [&str; 2] = ["ACL failure in script", "The user executing the script can't"];
-
 /// The server answered with an error.
 pub(crate) fn replied(error: &ServerError) -> BackendError {
-    let detail = error.details().unwrap_or_default();
-    // What a script may not do has the code ERR on every server.
-    if NO_RIGHT_IN_SCRIPT.iter().any(|words| detail.contains(words)) {
-        return BackendError::new(Failure::Refused, Outcome::NotApplied, format!("NOPERM {detail}"));
-    }
-    BackendError::from_reply(error.code(), detail)
+    BackendError::from_reply(error.code(), error.details().unwrap_or_default())
 }
 
 /// Whether an error of the driver's is an answer of the server.
