@@ -4,16 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::backend::{Attempt, BackendError, Claim, Grant, Outcome, Queueing};
+use crate::backend::{Attempt, Claim, Grant, Queueing};
 use crate::backoff::Backoff;
 use crate::clock::Instant;
 use crate::config::{Config, LeaseTime, Strategy};
 use crate::core::Core;
 use crate::error::Error;
+use crate::failure::{BackendError, Outcome};
+use crate::held::Held;
 use crate::keeper::{Intervals, at, grace};
 use crate::lease::Lease;
 use crate::name::Name;
-use crate::permit::Held;
 use crate::waiters::Seat;
 
 /// What a semaphore hands to each of its acquisitions.
@@ -210,8 +211,8 @@ impl<'a> Acquisition<'a> {
         let lease = Lease::new(self.claim.clone(), grant, self.asked_at, Arc::clone(&terms.core.clock))?;
         let lease = Arc::new(lease);
         let intervals = Intervals {
-            refresh: terms.config.refresh_interval(),
-            retry: terms.config.refresh_retry_interval(),
+            refresh: terms.config.refreshes_every(),
+            retry: terms.config.retries_refresh_after(),
         };
         terms.core.keeper.keep(Arc::clone(&lease), intervals, self.asked_at);
         self.at_stake = false;

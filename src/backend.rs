@@ -1,7 +1,6 @@
 //! The seam to a store that keeps leases, and the few nouns that cross it.
 
-use std::error::Error as StdError;
-use std::fmt::{self, Debug};
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,9 +8,11 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 
 use crate::clock::Timestamp;
+use crate::failure::BackendError;
 use crate::fence::FencingToken;
 use crate::holder::{HolderId, Inbox};
 use crate::name::Name;
+use crate::status::Status;
 
 /// A store that keeps leases. Every verb is atomic, judged by the backend's clock, and safe to send again with the same
 /// claim.
@@ -197,208 +198,6 @@ pub enum Wakeup {
     Look(HolderId),
     /// Messages may have been missed: everyone ask.
     Missed,
-}
-
-/// A semaphore as its backend sees it at one moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Status {
-    /// The semaphore.
-    pub name: Name,
-    /// The backend's clock when it looked.
-    pub now: Timestamp,
-    /// The limit that [`resize`](LockBackend::resize) stored, if any.
-    pub limit_override: Option<u32>,
-    /// The limit of the latest grant.
-    pub limit_seen: Option<u32>,
-    /// The latest token.
-    pub token: Option<FencingToken>,
-    /// Live holders, those that end first foremost; at most 1,000.
-    pub holders: Vec<HolderStatus>,
-    /// How many hold.
-    pub holders_total: u64,
-    /// Waiters in ticket order, at most 1,000.
-    pub waiters: Vec<WaiterStatus>,
-    /// How many wait.
-    pub waiters_total: u64,
-}
-
-impl Status {
-    /// The limit in force, as far as the backend knows it: the override, else that of the latest grant.
-    #[must_use]
-    pub fn limit(&self) -> Option<u32> {
-        self.limit_override.or(self.limit_seen)
-    }
-
-    /// Slots that live holders occupy.
-    #[must_use]
-    pub fn used(&self) -> u64 {
-        self.holders.iter().map(|holder| holder.slots.len() as u64).sum()
-    }
-}
-
-/// One live holder.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HolderStatus {
-    /// Its id.
-    pub holder: HolderId,
-    /// Its slots.
-    pub slots: Vec<u32>,
-    /// Its token.
-    pub token: FencingToken,
-    /// When it asked, by the backend's clock.
-    pub since: Timestamp,
-    /// When its lease ends unless it is refreshed, by the backend's clock.
-    pub expires: Timestamp,
-    /// The ttl it asked for.
-    pub ttl: Duration,
-    /// What its process said of itself.
-    pub meta: String,
-}
-
-/// One waiter.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WaiterStatus {
-    /// Its id.
-    pub holder: HolderId,
-    /// How many slots it wants.
-    pub weight: u32,
-    /// When it joined, by the backend's clock.
-    pub since: Timestamp,
-    /// How it waits.
-    pub queueing: Queueing,
-    /// What its process said of itself.
-    pub meta: String,
-}
-
-/// Whether a verb that failed may have been applied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Outcome {
-    /// It was certainly not applied.
-    NotApplied,
-    /// It may have been applied, or may still be.
-    Unknown,
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotApplied => "not applied",
-            Self::Unknown => "outcome unknown",
-        })
-    }
-}
-
-/// What a failure asks of the caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Failure {
-    /// It will fail again until somebody changes the data or the program.
-    Permanent,
-    /// The backend does not let this caller: credentials or rights.
-    Refused,
-    /// It may work in a moment.
-    Transient,
-}
-
-/// Why a backend could not do it, whether it may have been done, and whether trying again helps.
-#[derive(Clone)]
-pub struct BackendError {
-    failure: Failure,
-    outcome: Outcome,
-    source: Arc<dyn StdError + Send + Sync>,
-}
-
-impl BackendError {
-    /// An error of the given kind.
-    pub fn new(failure: Failure, outcome: Outcome, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self {
-            failure,
-            outcome,
-            source: source.into().into(),
-        }
-    }
-
-    /// No answer in time: transient, outcome unknown.
-    #[must_use]
-    pub fn timed_out(after: Duration) -> Self {
-        Self::new(
-            Failure::Transient,
-            Outcome::Unknown,
-            format!("no answer within {after:?}"),
-        )
-    }
-
-    /// The error reply of a Redis or Valkey server, as it means it: `code` is its first word, `detail` the rest.
-    ///
-    /// A reply is an answer, so nothing was applied. An error inside a script keeps its own code from 7.0 on, except
-    /// for missing rights; older servers wrap it in `ERR Error running script … -CODE`. Both are looked through.
-    #[must_use]
-    pub fn from_reply(code: &str, detail: &str) -> Self {
-        // What a script's user may not do has the code ERR on every server.
-        if NO_RIGHT_IN_SCRIPT.iter().any(|words| detail.contains(words)) {
-            return Self::new(Failure::Refused, Outcome::NotApplied, format!("NOPERM {detail}"));
-        }
-        let inner = |detail: &str| detail.split([' ', '-', ':']).find_map(known_reply);
-        let failure = match known_reply(code) {
-            Some(failure) => failure,
-            None if code == "ERR" && detail.contains("user_script") => inner(detail).unwrap_or(Failure::Permanent),
-            None => Failure::Permanent,
-        };
-        Self::new(failure, Outcome::NotApplied, format!("{code} {detail}"))
-    }
-
-    /// What the failure asks of the caller.
-    #[must_use]
-    pub const fn failure(&self) -> Failure {
-        self.failure
-    }
-
-    /// Whether it may have been applied.
-    #[must_use]
-    pub const fn outcome(&self) -> Outcome {
-        self.outcome
-    }
-
-    /// Whether it may work in a moment.
-    #[must_use]
-    pub fn is_transient(&self) -> bool {
-        self.failure == Failure::Transient
-    }
-}
-
-/// How servers since and before 7.2 say that a script's user lacks a right.
-const NO_RIGHT_IN_SCRIPT: [&str; 2] = ["ACL failure in script", "The user executing the script can't"];
-
-/// What the servers' own error codes ask of the caller.
-fn known_reply(code: &str) -> Option<Failure> {
-    match code {
-        "DENIED" | "NOAUTH" | "NOPERM" | "WRONGPASS" => Some(Failure::Refused),
-        "ASK" | "BUSY" | "CLUSTERDOWN" | "LOADING" | "MASTERDOWN" | "MISCONF" | "MOVED" | "NOREPLICAS" | "OOM"
-        | "READONLY" | "TRYAGAIN" => Some(Failure::Transient),
-        "CROSSSLOT" | "WRONGTYPE" => Some(Failure::Permanent),
-        _ => None,
-    }
-}
-
-impl Debug for BackendError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BackendError")
-            .field("failure", &self.failure)
-            .field("outcome", &self.outcome)
-            .field("source", &format_args!("{}", self.source))
-            .finish()
-    }
-}
-
-impl fmt::Display for BackendError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.source, f)
-    }
-}
-
-impl StdError for BackendError {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.source()
-    }
 }
 
 #[async_trait]

@@ -20,7 +20,7 @@ impl Backoff {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
             next: config.retry_interval,
-            max: config.retry_interval_max(),
+            max: config.longest_pause(),
             multiplier: config.retry_multiplier,
             jitter: config.retry_jitter,
         }

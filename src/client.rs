@@ -5,17 +5,19 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::backend::{BackendError, LockBackend, Standing, Status};
+use crate::backend::{LockBackend, Standing};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::config::Config;
 use crate::core::Core;
 use crate::error::Error;
+use crate::failure::BackendError;
 use crate::holder::HolderId;
 use crate::keeper::{Keeper, KeeperMode, Loss, OnLost};
 use crate::mutex::{Mutex, MutexBuilder};
 use crate::name::Name;
 use crate::random::Random;
 use crate::semaphore::{Semaphore, SemaphoreBuilder};
+use crate::status::Status;
 use crate::waiters::Waiters;
 
 /// The namespace of clients that do not choose one.

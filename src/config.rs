@@ -186,7 +186,7 @@ impl Config {
         within("retry_interval", &self.retry_interval, &RETRY)?;
         within(
             "retry_interval_max",
-            &self.retry_interval_max(),
+            &self.longest_pause(),
             &(self.retry_interval..=*RETRY.end()),
         )?;
         within("retry_multiplier", &self.retry_multiplier, &MULTIPLIER)?;
@@ -194,30 +194,30 @@ impl Config {
         within("wakeup_fallback", &self.wakeup_fallback, &FALLBACK)?;
         within(
             "refresh_interval",
-            &self.refresh_interval(),
+            &self.refreshes_every(),
             &(REFRESH_MIN..=self.ttl * 9 / 10),
         )?;
         within(
             "refresh_retry_interval",
-            &self.refresh_retry_interval(),
+            &self.retries_refresh_after(),
             &(*RETRY.start()..=self.ttl),
         )?;
         self.encoded_meta().map(|_| ())
     }
 
-    pub(crate) fn retry_interval_max(&self) -> Duration {
+    pub(crate) fn longest_pause(&self) -> Duration {
         let ten_times = self.retry_interval.saturating_mul(10).min(*RETRY.end());
         self.retry_interval_max.unwrap_or(ten_times)
     }
 
-    pub(crate) fn refresh_interval(&self) -> Duration {
+    pub(crate) fn refreshes_every(&self) -> Duration {
         self.refresh_interval.unwrap_or(self.ttl / 3)
     }
 
-    pub(crate) fn refresh_retry_interval(&self) -> Duration {
+    pub(crate) fn retries_refresh_after(&self) -> Duration {
         self.refresh_retry_interval.unwrap_or_else(|| {
             let step = (self.ttl / 30).clamp(Duration::from_millis(100), Duration::from_secs(1));
-            step.min(self.refresh_interval() / 2)
+            step.min(self.refreshes_every() / 2)
         })
     }
 
@@ -343,7 +343,7 @@ mod tests {
             };
 
             assert!(config.check().is_ok());
-            assert!(config.refresh_retry_interval() < config.refresh_interval());
+            assert!(config.retries_refresh_after() < config.refreshes_every());
         }
     }
 }

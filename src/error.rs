@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::backend::{BackendError, Outcome};
+use crate::failure::{BackendError, Outcome};
 use crate::fence::FencingToken;
 use crate::name::Name;
 

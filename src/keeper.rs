@@ -8,9 +8,10 @@ use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::Notify;
 
-use crate::backend::{BackendError, Claim, LockBackend, Standing};
+use crate::backend::{Claim, LockBackend, Standing};
 use crate::clock::{Clock, Instant, Timestamp};
 use crate::error::{Error, LossReason};
+use crate::failure::BackendError;
 use crate::fence::FencingToken;
 use crate::holder::HolderId;
 use crate::lease::{End, Lease};

@@ -13,7 +13,9 @@ mod core;
 #[cfg(feature = "serde")]
 mod duration;
 mod error;
+mod failure;
 mod fence;
+mod held;
 mod holder;
 mod keeper;
 mod lease;
@@ -21,19 +23,19 @@ mod mutex;
 mod name;
 mod permit;
 mod random;
+mod reply;
 mod schedule;
 pub mod script;
 mod semaphore;
+mod status;
 mod waiters;
 
-pub use backend::{
-    Attempt, BackendError, Busy, Claim, Failure, Grant, HolderStatus, LockBackend, Outcome, Queued, Queueing, Standing,
-    Status, WaiterStatus, Wakeup,
-};
+pub use backend::{Attempt, Busy, Claim, Grant, LockBackend, Queued, Queueing, Standing, Wakeup};
 pub use client::{Client, ClientBuilder, Closed, DEFAULT_NAMESPACE};
 pub use clock::{Clock, Instant, SystemClock, Timestamp};
 pub use config::{Config, LeaseTime, Strategy};
 pub use error::{Error, LossReason};
+pub use failure::{BackendError, Failure, Outcome};
 pub use fence::{Fence, FencingToken, StaleToken};
 pub use holder::{HolderId, Inbox, ParseHolderIdError};
 pub use keeper::{KeeperMode, Loss};
@@ -41,3 +43,4 @@ pub use mutex::{Mutex, MutexBuilder};
 pub use name::Name;
 pub use permit::{OwnedPermit, Permit};
 pub use semaphore::{Semaphore, SemaphoreBuilder};
+pub use status::{HolderStatus, Status, WaiterStatus};

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use crate::backend::{LockBackend, Status};
+use crate::backend::LockBackend;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{LeaseTime, Strategy};
 use crate::error::Error;
 use crate::name::Name;
 use crate::permit::{OwnedPermit, Permit};
 use crate::semaphore::{Semaphore, SemaphoreBuilder};
+use crate::status::Status;
 
 /// One holder at a time, across machines: a [`Semaphore`] of one. Its only slot is 0.
 #[derive(Debug)]

@@ -6,13 +6,14 @@ use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use crate::acquisition::{Acquisition, Terms, deadline};
-use crate::backend::{LockBackend, Status};
+use crate::backend::LockBackend;
 use crate::client::Client;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, LeaseTime, Strategy};
 use crate::error::Error;
 use crate::name::Name;
 use crate::permit::{OwnedPermit, Permit};
+use crate::status::Status;
 
 /// At most `limit` permits at once, across machines. Cheap to clone.
 ///

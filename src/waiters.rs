@@ -9,8 +9,9 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use tokio::sync::Notify;
 
-use crate::backend::{BackendError, LockBackend, Wakeup};
+use crate::backend::{LockBackend, Wakeup};
 use crate::clock::{Clock, Instant};
+use crate::failure::BackendError;
 use crate::holder::{HolderId, Inbox};
 use crate::keeper::Keeper;
 use crate::name::Name;

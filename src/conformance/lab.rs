@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::Site;
-use crate::backend::{Attempt, Claim, Grant, LockBackend, Queueing, Standing, Status};
+use crate::backend::{Attempt, Claim, Grant, LockBackend, Queueing, Standing};
 use crate::client::Client;
 use crate::clock::Clock;
 use crate::holder::{HolderId, Inbox};
 use crate::keeper::Loss;
 use crate::name::Name;
+use crate::status::Status;
 
 /// Short enough to wait for, long enough not to end while a busy machine takes a breath.
 pub(super) const TTL: Duration = Duration::from_millis(600);

@@ -1,0 +1,145 @@
+//! A kept lease and the way back: what a permit holds.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::backend::Standing;
+use crate::core::Core;
+use crate::error::{Error, LossReason};
+use crate::failure::{BackendError, Outcome};
+use crate::keeper::{at, grace};
+use crate::lease::{End, Lease};
+
+/// The pause before a release that failed is sent again.
+const RETRY: Duration = Duration::from_millis(10);
+
+/// A kept lease; dropping it gives it back.
+pub(crate) struct Held {
+    core: Arc<Core>,
+    pub(crate) lease: Arc<Lease>,
+    strict: bool,
+    given_back: bool,
+}
+
+impl Held {
+    pub(crate) fn new(core: Arc<Core>, lease: Arc<Lease>, strict: bool) -> Self {
+        Self {
+            core,
+            lease,
+            strict,
+            given_back: false,
+        }
+    }
+
+    pub(crate) async fn refresh(&self) -> Result<Standing, Error> {
+        if let Some(End::Lost(reason)) = self.lease.ending() {
+            return self.was_lost(reason);
+        }
+        let asked_at = self.core.clock.now();
+        let claim = at(&self.lease.claim, self.core.clock.wall());
+        let claims = [claim];
+        let answer = self.answer(self.core.backend.refresh(&claims)).await;
+        let answer = answer.and_then(|mut answers| match answers.pop() {
+            Some(answer) => answer,
+            None => Err(BackendError::timed_out(claims[0].timeout())),
+        });
+        match answer.map_err(|error| Error::backend("refresh", &self.lease.claim.name, error))? {
+            Standing::Held => {
+                self.lease.extend(asked_at);
+                match self.lease.ending() {
+                    Some(End::Lost(reason)) => self.was_lost(reason),
+                    _ => Ok(Standing::Held),
+                }
+            }
+            standing => {
+                let reason = if standing == Standing::Forced {
+                    LossReason::Forced
+                } else {
+                    LossReason::Forgotten
+                };
+                self.lease.end(End::Lost(reason));
+                self.core.keeper.forget(self.lease.claim.holder);
+                self.was_lost(reason)
+            }
+        }
+    }
+
+    pub(crate) async fn release(mut self) -> Result<Standing, Error> {
+        let end = self.lease.end(End::Released);
+        self.core.keeper.forget(self.lease.claim.holder);
+        if let End::Lost(reason) = end {
+            // Dropping gives back what the backend may still hold.
+            return self.was_lost(reason);
+        }
+        let standing = self.try_to_release().await?;
+        self.given_back = true;
+        match standing {
+            Standing::Held | Standing::Waiting => Ok(Standing::Held),
+            Standing::Forced => self.was_lost(LossReason::Forced),
+            Standing::Absent => self.was_lost(LossReason::Forgotten),
+        }
+    }
+
+    /// Releases, and does so again after a transient failure for as long as three operations may take: sending it twice is
+    /// safe. Where an earlier copy went unanswered and nothing is found, that copy has given it back.
+    async fn try_to_release(&self) -> Result<Standing, Error> {
+        let clock = &self.core.clock;
+        let give_up_at = clock.now() + self.lease.claim.timeout() * 3;
+        let mut unanswered = false;
+        loop {
+            let claim = at(&self.lease.claim, clock.wall());
+            let answer = self.answer(self.core.backend.release(&claim)).await;
+            match answer.and_then(|answer| answer) {
+                Ok(Standing::Absent) if unanswered => return Ok(Standing::Held),
+                Ok(standing) => return Ok(standing),
+                Err(error) if error.is_transient() && clock.now() + RETRY < give_up_at => {
+                    unanswered |= error.outcome() == Outcome::Unknown;
+                    clock.sleep_until(clock.now() + RETRY).await;
+                }
+                Err(error) => return Err(Error::backend("release", &claim.name, error)),
+            }
+        }
+    }
+
+    async fn answer<T>(&self, call: impl Future<Output = T>) -> Result<T, BackendError> {
+        let timeout = self.lease.claim.timeout();
+        let deadline = self.core.clock.now() + grace(timeout);
+        tokio::select! {
+            biased;
+            answer = call => Ok(answer),
+            () = self.core.clock.sleep_until(deadline) => Err(BackendError::timed_out(timeout)),
+        }
+    }
+
+    fn was_lost(&self, reason: LossReason) -> Result<Standing, Error> {
+        match reason {
+            _ if self.strict => Err(self.lost_error(reason)),
+            LossReason::Forced => Ok(Standing::Forced),
+            _ => Ok(Standing::Absent),
+        }
+    }
+
+    pub(crate) fn lost_error(&self, reason: LossReason) -> Error {
+        Error::Lost {
+            name: self.lease.claim.name.clone(),
+            token: self.lease.grant.token,
+            reason,
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if self.given_back {
+            return;
+        }
+        let end = self.lease.end(End::Released);
+        self.core.keeper.forget(self.lease.claim.holder);
+        match end {
+            // The backend has said that it is gone, or the keeper is giving it back.
+            End::Lost(LossReason::Closed | LossReason::Forced | LossReason::Forgotten) => {}
+            End::Lost(_) | End::Released => self.core.keeper.give_back(self.lease.claim.clone()),
+        }
+    }
+}
