@@ -15,7 +15,7 @@ pub struct Status {
     pub name: Name,
     /// The backend's clock when it looked.
     pub now: Timestamp,
-    /// The limit that [`resize`](LockBackend::resize) stored, if any.
+    /// The limit that [`resize`](crate::LockBackend::resize) stored, if any.
     pub limit_override: Option<u32>,
     /// The limit of the latest grant.
     pub limit_seen: Option<u32>,
