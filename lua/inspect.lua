@@ -4,6 +4,7 @@
 -- ARGV  1 most holders and most waiters to list  2 client time, us, or 0 for the server's
 -- Reply {now in us, limit override or 0, limit of the last grant, token, live leases, waiters,
 --        {holder, expiry in ms, record, ...}, {waiter, record, ...}}
+--       Where there are more leases than may be listed, tombstones are counted among them.
 --
 -- Why it does not sweep: looking must not end anybody's lease, whatever the clock of the one who looks.
 

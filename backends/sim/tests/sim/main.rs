@@ -2,6 +2,7 @@
 
 mod commands;
 mod healing;
+mod keys;
 mod scripts;
 mod slots;
 mod support;
