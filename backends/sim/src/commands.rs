@@ -36,7 +36,10 @@ enum Keys {
 /// What a command does to the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
+    /// Writes, and may need memory: a full server refuses it.
+    Grow,
     Read,
+    /// Writes, and needs none.
     Write,
 }
 
@@ -91,8 +94,8 @@ commands! {
     "hgetall"           2 First Read  hash::hgetall;
     "hlen"              2 First Read  hash::hlen;
     "hmget"            -3 First Read  hash::hmget;
-    "hset"             -4 First Write hash::hset;
-    "incr"              2 First Write key::incr;
+    "hset"             -4 First Grow  hash::hset;
+    "incr"              2 First Grow  key::incr;
     "info"             -1 None  Read  server::info;
     "keys"              2 None  Read  key::keys;
     "persist"           2 First Write key::persist;
@@ -103,12 +106,12 @@ commands! {
     "pttl"              2 First Read  key::pttl;
     "publish"           3 None  Read  server::publish;
     "script"           -2 None  Read  server::not_here;
-    "set"              -3 First Write key::set;
+    "set"              -3 First Grow  key::set;
     "subscribe"        -2 None  Read  server::not_here;
     "time"              1 None  Read  server::time;
     "type"              2 First Read  key::kind;
     "unlink"           -2 All   Write key::del;
-    "zadd"             -4 First Write zset::zadd;
+    "zadd"             -4 First Grow  zset::zadd;
     "zcard"             2 First Read  zset::zcard;
     "zcount"            4 First Read  zset::zcount;
     "zpopmin"          -2 First Write zset::zpopmin;

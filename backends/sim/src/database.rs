@@ -59,6 +59,8 @@ pub(crate) struct Database {
     pub(crate) published: Vec<(Bytes, Bytes)>,
     /// The keys that the running script declared; `None` outside of a script.
     pub(crate) declared: Option<Vec<Bytes>>,
+    /// The running script has changed something, so what follows must be let through.
+    pub(crate) wrote: bool,
     /// Keys that scripts touched without declaring them.
     pub(crate) violations: BTreeSet<String>,
     /// What is answered with an error, and with which.
@@ -73,7 +75,9 @@ pub enum Refused {
     All,
     /// This one, also inside scripts: an ACL that lacks it.
     Command(String),
-    /// Those that change data, also inside scripts: a replica, or no memory left.
+    /// Those that may need memory, unless the same script has changed something before: no memory left.
+    Growth,
+    /// Those that change data, also inside scripts: a replica.
     Writes,
 }
 
@@ -113,6 +117,7 @@ impl Database {
             return Resp::Error(text);
         }
         self.count(index);
+        self.wrote |= command.access != Access::Read;
         (command.run)(self, args).unwrap_or_else(Resp::Error)
     }
 
@@ -121,7 +126,8 @@ impl Database {
         let applies = match refused {
             Refused::All => true,
             Refused::Command(refused) => refused.eq_ignore_ascii_case(name),
-            Refused::Writes => access == Access::Write,
+            Refused::Growth => access == Access::Grow && !self.wrote,
+            Refused::Writes => access != Access::Read,
         };
         applies.then(|| text.clone())
     }

@@ -75,7 +75,10 @@ impl Interpreter {
     /// When it was not compiled.
     pub(crate) fn call(&self, sha: &str, keys: &[Bytes], args: &[Bytes]) -> Resp {
         let function = &self.compiled[sha];
-        lock(&self.database).declared = Some(keys.to_vec());
+        let mut database = lock(&self.database);
+        database.declared = Some(keys.to_vec());
+        database.wrote = false;
+        drop(database);
         let result = self.try_call(function, keys, args);
         lock(&self.database).declared = None;
         match result {

@@ -152,7 +152,9 @@ impl Node {
     }
 
     fn command(&mut self, world: WorldTime, words: &[Bytes]) -> Resp {
-        self.database(world).run(words)
+        let mut database = self.database(world);
+        database.wrote = false;
+        database.run(words)
     }
 
     /// `EVAL`.

@@ -1,9 +1,14 @@
 //! What the scripts and the simulated server do, one binary for all.
 
 mod commands;
+mod determinism;
 mod healing;
+mod invariants;
 mod keys;
+mod live;
+mod network;
 mod scripts;
 mod slots;
 mod support;
+mod tokens;
 mod verbs;

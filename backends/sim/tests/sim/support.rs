@@ -14,7 +14,6 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One semaphore, and a process with an inbox that asks for it.
 pub(crate) struct Bench {
-    pub(crate) sim: Sim,
     pub(crate) server: Server,
     pub(crate) backend: SimBackend,
     pub(crate) name: Name,
@@ -29,7 +28,6 @@ impl Bench {
 
     pub(crate) fn named(sim: &Sim, limit: u32, name: &str) -> Self {
         Self {
-            sim: sim.clone(),
             server: sim.server(),
             backend: sim.backend(),
             name: Name::new("test", name).unwrap(),
