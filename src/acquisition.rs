@@ -234,7 +234,10 @@ impl<'a> Acquisition<'a> {
         if !error.is_transient() {
             return Err(self.failed(error));
         }
-        tracing::warn!(name = %self.terms.name, %error, "an acquire failed; trying again");
+        // Once per outage: thousands of waiters would say it every second.
+        if self.failure.is_none() {
+            tracing::warn!(name = %self.terms.name, %error, "an acquire failed; trying again");
+        }
         self.failure = Some(error);
         self.pause(troubles).await;
         Ok(())

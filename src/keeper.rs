@@ -388,11 +388,12 @@ impl Shared {
                 return;
             }
             Err(error) if error.is_transient() => {
-                tracing::warn!(
-                    name = %lease.claim.name, token = %lease.grant.token, remaining = ?lease.remaining(), %error,
-                    "a refresh failed; retrying until the lease ends"
-                );
-                state.schedule.failed(holder, self.clock.now());
+                if state.schedule.failed(holder, self.clock.now()) {
+                    tracing::warn!(
+                        name = %lease.claim.name, token = %lease.grant.token, remaining = ?lease.remaining(), %error,
+                        "a refresh failed; retrying until the lease ends"
+                    );
+                }
                 return;
             }
             Err(error) => {

@@ -18,6 +18,7 @@ pub(crate) struct Kept {
     /// `None` while a refresh is on its way.
     refresh_at: Option<Instant>,
     warned: bool,
+    failing: bool,
     next: Instant,
 }
 
@@ -28,6 +29,7 @@ impl Kept {
             intervals,
             refresh_at: Some(asked_at + intervals.refresh),
             warned: false,
+            failing: false,
             next: asked_at,
         };
         kept.next = kept.first_due();
@@ -100,12 +102,18 @@ impl Schedule {
         self.change(holder, |kept| {
             kept.refresh_at = Some(asked_at + kept.intervals.refresh);
             kept.warned = false;
+            kept.failing = false;
         });
     }
 
-    /// A refresh failed at `now`; the deadline does not move.
-    pub(crate) fn failed(&mut self, holder: HolderId, now: Instant) {
-        self.change(holder, |kept| kept.refresh_at = Some(now + kept.intervals.retry));
+    /// A refresh failed at `now`; the deadline does not move. Answers whether it is the first since one succeeded.
+    pub(crate) fn failed(&mut self, holder: HolderId, now: Instant) -> bool {
+        let mut is_first = false;
+        self.change(holder, |kept| {
+            kept.refresh_at = Some(now + kept.intervals.retry);
+            is_first = !std::mem::replace(&mut kept.failing, true);
+        });
+        is_first
     }
 
     /// Takes out what is due at `now`. Leases that fall due soon join a refresh that goes out anyway.
