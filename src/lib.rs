@@ -1,5 +1,42 @@
 #![forbid(unsafe_code)]
+// So that the examples of the documents are compiled, and run where they need no server.
+#![cfg_attr(doctest, doc = include_str!("../README.md"))]
+#![cfg_attr(all(doctest, feature = "conformance"), doc = include_str!("../CONTRIBUTING.md"))]
 //! Distributed counting semaphores and mutexes with leases, fencing tokens and a fair queue.
+//!
+//! This crate is the core: what a user can observe, without a driver. Programs take a backend, which brings the core along:
+//! `semafence-redis` for a Redis or Valkey server, `semafence-sim` for a simulated one.
+//!
+//! # Examples
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! semafence_sim::run(1, |sim| async move {
+//!     let client = sim.client();
+//!     let printers = client.semaphore("printers", 3).ttl(Duration::from_secs(15)).build()?;
+//!
+//!     let permit = printers.acquire().await?;
+//!     let pages = permit.run(async { 12 }).await?;
+//!     println!("{pages} pages from slot {} with token {}", permit.slot(), permit.token());
+//!     permit.release().await?;
+//!     Ok::<(), semafence::Error>(())
+//! })?;
+//! # Ok::<(), semafence::Error>(())
+//! ```
+//!
+//! # Where to start
+//!
+//! - A [`Client`] makes each [`Semaphore`] and [`Mutex`]; [`Config`] has everything that can be set.
+//! - [`Semaphore::acquire`] waits for a [`Permit`], which is kept alive until it is released, dropped or lost.
+//! - A resource that is guarded checks slot and [`FencingToken`] with a [`Fence`], or with a table of its own.
+//! - [`Error`] has one variant for each thing that a caller would do differently.
+//! - [`LockBackend`] and [`Clock`] are the seams for who writes a backend; the feature `conformance` has the tests for it.
+//!
+//! # Features
+//!
+//! - `serde`: [`Config`] as data, with durations as `"1m 30s"` or a number of seconds.
+//! - `conformance`: the suite that every backend passes.
 
 mod acquisition;
 mod backend;
