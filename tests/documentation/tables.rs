@@ -1,0 +1,48 @@
+//! Tables name everything that they should, once and in order.
+
+use std::fs;
+
+use crate::document::{Document, root};
+
+#[test]
+fn every_scenario_has_its_row() {
+    let contributing = Document::read("CONTRIBUTING.md");
+    let rows = contributing.table("## Scenarios and their tests");
+
+    let numbers: Vec<u32> = rows.iter().map(|row| row[0].parse().expect("a number")).collect();
+
+    assert_eq!(numbers, (1..=71).collect::<Vec<_>>());
+}
+
+#[test]
+fn every_field_of_the_configuration_is_in_the_table_of_the_readme() {
+    let fields = items("src/config.rs", "pub struct Config {", |line| {
+        line.strip_prefix("    pub ")?.split_once(':').map(|(field, _)| field)
+    });
+
+    assert_eq!(first_column("## Configuration"), fields);
+}
+
+#[test]
+fn every_error_is_in_the_table_of_the_readme() {
+    let variants = items("src/error.rs", "pub enum Error {", |line| {
+        let name = line.strip_prefix("    ")?.trim_end_matches(" {").trim_end_matches(',');
+        name.chars().all(char::is_alphanumeric).then_some(name)
+    });
+
+    assert_eq!(first_column("## Errors"), variants);
+}
+
+/// What `pick` finds in the lines of one item of a source file.
+fn items(path: &str, start: &str, pick: impl Fn(&str) -> Option<&str>) -> Vec<String> {
+    let code = fs::read_to_string(root().join(path)).expect("a source file");
+    let (_, body) = code.split_once(start).expect("the item");
+    let lines = body.lines().take_while(|line| *line != "}");
+    lines.filter_map(|line| pick(line).map(str::to_owned)).collect()
+}
+
+fn first_column(heading: &str) -> Vec<String> {
+    let readme = Document::read("README.md");
+    let rows = readme.table(heading);
+    rows.iter().map(|row| row[0].trim_matches('`').to_owned()).collect()
+}
