@@ -1,8 +1,10 @@
 //! The rights that the README lists are enough, and all of them are needed.
 
+use std::collections::BTreeSet;
 use std::error::Error as StdError;
 use std::time::{Duration, Instant};
 
+use semafence::script::Script;
 use semafence::{Claim, Client, Error, HolderId, Inbox, LockBackend, Name, Strategy};
 use semafence_redis::{Options, Protocol, Redis};
 use xtask::{Flavor, Server};
@@ -48,6 +50,7 @@ async fn everything(server: &Server, protocol: Protocol) -> Result<(), Failed> {
     first.backend().check().await?;
     server.command(&["SCRIPT", "FLUSH"]);
     slots_come_back(&first).await?;
+    many_hold(&first).await?;
     for strategy in [Strategy::Queue, Strategy::Notify] {
         hand_over(&first, &second, strategy).await?;
     }
@@ -69,6 +72,19 @@ async fn slots_come_back(client: &Client<Redis>) -> Result<(), Failed> {
     client.force_release("slots", again.holder()).await?;
     high.release().await?;
     Ok(())
+}
+
+/// More holders than a status lists are counted.
+async fn many_hold(client: &Client<Redis>) -> Result<(), Failed> {
+    let semaphore = client.semaphore("many", 2_000).build()?;
+    let mut permits = Vec::new();
+    for _ in 0..1_001 {
+        permits.push(semaphore.acquire().await?);
+    }
+    let total = semaphore.status().await?.holders_total;
+    (total == 1_001)
+        .then_some(())
+        .ok_or(format!("{total} of 1001 are counted").into())
 }
 
 async fn hand_over(from: &Client<Redis>, to: &Client<Redis>, strategy: Strategy) -> Result<(), Failed> {
@@ -119,6 +135,23 @@ fn works(server: &Server, protocol: Protocol) -> Result<(), String> {
         Ok(outcome) => outcome.map_err(|error| error.to_string()),
         Err(_) => Err(format!("it takes longer than {PATIENCE:?}")),
     }
+}
+
+/// The commands that scripts call, as rights.
+fn called_by_scripts() -> BTreeSet<String> {
+    let sources = Script::all().map(Script::source);
+    let calls = sources.iter().flat_map(|source| source.split("call('").skip(1));
+    let names = calls.filter_map(|call| call.split_once('\'').map(|(name, _)| name));
+    names.map(|name| format!("+{}", name.to_lowercase())).collect()
+}
+
+#[test]
+fn the_rights_of_the_readme_have_every_command_that_a_script_calls() {
+    let granted: BTreeSet<String> = rights().into_iter().collect();
+
+    let missing: Vec<_> = called_by_scripts().difference(&granted).cloned().collect();
+
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[test]
