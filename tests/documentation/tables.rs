@@ -46,3 +46,16 @@ fn first_column(heading: &str) -> Vec<String> {
     let rows = readme.table(heading);
     rows.iter().map(|row| row[0].trim_matches('`').to_owned()).collect()
 }
+
+#[test]
+fn every_file_of_the_core_is_in_the_table_of_the_architecture() {
+    let architecture = Document::read("ARCHITECTURE.md");
+    let files = fs::read_dir(root().join("src")).expect("the core's directory");
+    let names = files.map(|file| file.expect("a file").file_name().to_string_lossy().into_owned());
+
+    let missing: Vec<_> = names
+        .filter(|name| name != "lib.rs" && !architecture.text.contains(&format!("`{name}")))
+        .collect();
+
+    assert!(missing.is_empty(), "{missing:?}");
+}
