@@ -55,17 +55,15 @@ impl Interpreter {
         })
     }
 
-    /// Compiles a script unless that was done before; its SHA-1, or the text of the error.
-    pub(crate) fn compile(&mut self, source: &str) -> Result<String, String> {
-        let sha = sha1(source.as_bytes());
-        if !self.compiled.contains_key(&sha) {
+    /// Compiles a script unless that was done before; the text of the error if it cannot be.
+    pub(crate) fn compile(&mut self, sha: &str, source: &str) -> Result<(), String> {
+        if !self.compiled.contains_key(sha) {
             let chunk = self.lua.load(source).set_name(format!("@{CHUNK}"));
-            let function = chunk
-                .into_function()
-                .map_err(|error| format!("ERR Error compiling script (new function): {error}"))?;
-            self.compiled.insert(sha.clone(), function);
+            let failed = |error| format!("ERR Error compiling script (new function): {error}");
+            self.compiled
+                .insert(sha.to_owned(), chunk.into_function().map_err(failed)?);
         }
-        Ok(sha)
+        Ok(())
     }
 
     /// Runs a compiled script.

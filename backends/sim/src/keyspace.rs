@@ -60,11 +60,13 @@ impl Keyspace {
     }
 
     pub(crate) fn insert(&mut self, key: &[u8], value: Value) -> &mut Value {
-        let entry = Entry {
-            value,
-            expires_at: None,
-        };
-        &mut self.entries.entry(key.to_vec()).insert_entry(entry).into_mut().value
+        self.entries.remove(key);
+        let expires_at = None;
+        &mut self
+            .entries
+            .entry(key.to_vec())
+            .or_insert(Entry { value, expires_at })
+            .value
     }
 
     pub(crate) fn remove(&mut self, key: &[u8]) -> bool {

@@ -1,5 +1,5 @@
 #![forbid(unsafe_code)]
-//! A simulated Redis for [semafence](semafence): the scripts that ship, virtual time, and faults on purpose.
+//! A simulated Redis for [semafence]: the scripts that ship, virtual time, and faults on purpose.
 //!
 //! The same client code, strategies, keeper and Lua run here as against a real server; only the server, the network and
 //! the clocks are simulated, and everything that happens follows from a seed. Add it as a dev-dependency to test what

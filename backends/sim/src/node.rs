@@ -106,18 +106,11 @@ impl Node {
     fn start(&mut self) {
         self.state = State::Up;
         // Every client loads the scripts when it connects, so a server never goes long without them.
-        for script in Script::all() {
-            self.load(script.source()).expect("the shipped scripts compile");
-        }
+        // They are compiled at their first use, because most worlds are short.
+        self.cached.extend(Script::all().map(|script| script.sha1().to_owned()));
         let half = |part| draw(self.seed, &[0x5eed, self.incarnation, part]);
         let replid = format!("{:016x}{:016x}{:08x}", half(0), half(1), half(2) >> 32);
         lock(&self.database).replid = replid;
-    }
-
-    fn load(&mut self, source: &str) -> Result<String, String> {
-        let sha = self.interpreter.compile(source)?;
-        self.cached.insert(sha.clone());
-        Ok(sha)
     }
 
     pub(crate) fn flush_scripts(&mut self) {
@@ -147,7 +140,7 @@ impl Node {
                 args,
                 in_full: true,
             } => self.eval(world, script.source(), keys, args),
-            Call::Script { script, keys, args, .. } => self.evalsha(world, script.sha1(), keys, args),
+            Call::Script { script, keys, args, .. } => self.evalsha(world, script, keys, args),
         }
     }
 
@@ -162,20 +155,25 @@ impl Node {
         if let Err(refused) = self.admit(world, "eval") {
             return refused;
         }
-        match self.load(source) {
-            Ok(sha) => self.interpreter.call(&sha, keys, args),
-            Err(error) => Resp::Error(error),
+        let sha = sha1(source.as_bytes());
+        if let Err(error) = self.interpreter.compile(&sha, source) {
+            return Resp::Error(error);
         }
+        self.cached.insert(sha.clone());
+        self.interpreter.call(&sha, keys, args)
     }
 
-    fn evalsha(&mut self, world: WorldTime, sha: &str, keys: &[Bytes], args: &[Bytes]) -> Resp {
+    fn evalsha(&mut self, world: WorldTime, script: &Script, keys: &[Bytes], args: &[Bytes]) -> Resp {
         if let Err(refused) = self.admit(world, "evalsha") {
             return refused;
         }
-        if !self.cached.contains(sha) {
+        if !self.knows(script) {
             return Resp::error("NOSCRIPT No matching script. Please use EVAL.");
         }
-        self.interpreter.call(sha, keys, args)
+        match self.interpreter.compile(script.sha1(), script.source()) {
+            Ok(()) => self.interpreter.call(script.sha1(), keys, args),
+            Err(error) => Resp::Error(error),
+        }
     }
 
     fn admit(&self, world: WorldTime, name: &str) -> Result<(), Resp> {
@@ -188,8 +186,8 @@ impl Node {
         Ok(())
     }
 
-    /// Whether a text hashes to a script that `EVALSHA` would find.
-    pub(crate) fn knows(&self, source: &str) -> bool {
-        self.cached.contains(&sha1(source.as_bytes()))
+    /// Whether `EVALSHA` finds a script.
+    pub(crate) fn knows(&self, script: &Script) -> bool {
+        self.cached.contains(script.sha1())
     }
 }

@@ -41,7 +41,7 @@ impl Random {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.drawn += 1;
         draw(self.seed, &[self.drawn])
     }
@@ -52,7 +52,7 @@ impl Random {
     ///
     /// When `bound` is zero.
     pub fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
+        self.draw() % bound
     }
 
     /// True `percent` times of a hundred.

@@ -99,7 +99,7 @@ impl Server {
     /// Whether the server would find this script by its SHA-1.
     #[must_use]
     pub fn knows(&self, script: &Script) -> bool {
-        self.with(|world| world.node.knows(script.source()))
+        self.with(|world| world.node.knows(script))
     }
 
     /// How often each command ran, in scripts and outside of them, as `INFO commandstats` counts.

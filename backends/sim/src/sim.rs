@@ -86,7 +86,6 @@ impl Sim {
     }
 
     /// Starts a client in a new process: with its clock, a keeper that is a task, and ids that follow from the seed.
-    #[must_use]
     pub fn client_builder(&self) -> ClientBuilder<SimBackend, SimClock> {
         let backend = self.backend();
         let (clock, number) = (backend.process().clock().clone(), u64::from(backend.process().number()));
