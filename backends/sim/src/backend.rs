@@ -15,11 +15,12 @@ use semafence::{
 use tokio::sync::mpsc;
 
 use crate::database::Resp;
+use crate::driver::Shared;
 use crate::network::Link;
 use crate::node::Call;
 use crate::process::Process;
 use crate::server::to_reply;
-use crate::world::{Request, Shared};
+use crate::world::Request;
 
 /// How long a verb without a claim may take.
 const TIMEOUT: Duration = Duration::from_secs(2);

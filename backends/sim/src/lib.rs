@@ -28,6 +28,7 @@ mod backend;
 mod clock;
 mod commands;
 mod database;
+mod driver;
 mod interpreter;
 mod keyspace;
 mod network;

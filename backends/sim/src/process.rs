@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::SimClock;
+use crate::driver::Shared;
 use crate::network::{Direction, Link};
 use crate::random::draw;
 use crate::trace::Wire;
-use crate::world::{Shared, World};
+use crate::world::World;
 
 const BOTH: [Direction; 2] = [Direction::Request, Direction::Reply];
 

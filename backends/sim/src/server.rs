@@ -9,9 +9,10 @@ use semafence::Timestamp;
 use semafence::script::{Reply, Script};
 
 use crate::database::{Refused, Resp};
+use crate::driver::Shared;
 use crate::keyspace::Bytes;
 use crate::node::{Call, Persistence, State};
-use crate::world::{Shared, World};
+use crate::world::World;
 
 /// The simulated server of a [`Sim`](crate::Sim). Everything here happens at once, past the network.
 #[derive(Clone)]

@@ -9,11 +9,11 @@ use semafence::{ClientBuilder, KeeperMode};
 use crate::Client;
 use crate::backend::SimBackend;
 use crate::clock::SimClock;
+use crate::driver::Shared;
 use crate::network::Faults;
 use crate::process::Process;
 use crate::random::draw;
 use crate::server::Server;
-use crate::world::Shared;
 
 /// A world with one simulated server.
 ///

@@ -1,17 +1,16 @@
 //! One simulated world: what is under way between its processes and its server, in the order of world time.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use semafence::script::read_wakeup;
 use semafence::{BackendError, Failure, Outcome, Wakeup};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::database::Resp;
 use crate::network::{Direction, Fate, Faults, Link, Message, NoFaults, Verdict, Way};
 use crate::node::{Call, Node, Persistence, State};
-use crate::sync::lock;
 use crate::timeline::WorldTime;
 use crate::trace::{Event, Trace, Wire};
 
@@ -22,80 +21,6 @@ const RECONNECT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What a client gets to hear for a request.
 pub(crate) type Answer = Result<Vec<Resp>, BackendError>;
-
-/// The world and what wakes its driver.
-pub(crate) struct Shared {
-    pub(crate) start: tokio::time::Instant,
-    world: Mutex<World>,
-    stirred: Arc<Notify>,
-}
-
-impl Shared {
-    /// Makes a world and starts its driver on the current runtime.
-    pub(crate) fn start(seed: u64) -> Arc<Self> {
-        let stirred = Arc::new(Notify::new());
-        let shared = Arc::new(Self {
-            start: tokio::time::Instant::now(),
-            world: Mutex::new(World::new(seed)),
-            stirred: Arc::clone(&stirred),
-        });
-        tokio::spawn(drive(Arc::downgrade(&shared), stirred));
-        shared
-    }
-
-    /// World time.
-    pub(crate) fn now(&self) -> WorldTime {
-        tokio::time::Instant::now().saturating_duration_since(self.start)
-    }
-
-    /// Changes or reads the world as it is now.
-    pub(crate) fn with<T>(&self, act: impl FnOnce(&mut World) -> T) -> T {
-        let now = self.now();
-        let mut world = lock(&self.world);
-        world.now = world.now.max(now);
-        let result = act(&mut world);
-        let stirred = std::mem::take(&mut world.stirred);
-        drop(world);
-        if stirred {
-            self.stirred.notify_one();
-        }
-        result
-    }
-
-    /// Lets everything happen that is due; when the next thing is.
-    fn work(&self) -> Option<tokio::time::Instant> {
-        let now = self.now();
-        let mut world = lock(&self.world);
-        world.work(now);
-        world.stirred = false;
-        let (&(next, _), _) = world.agenda.first_key_value()?;
-        Some(self.start + next)
-    }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        self.stirred.notify_one();
-    }
-}
-
-async fn drive(shared: Weak<Shared>, stirred: Arc<Notify>) {
-    loop {
-        // Not held while waiting: the world ends with its last user.
-        let next = match shared.upgrade() {
-            Some(shared) => shared.work(),
-            None => return,
-        };
-        match next {
-            Some(next) => tokio::select! {
-                biased;
-                () = stirred.notified() => {}
-                () = tokio::time::sleep_until(next) => {}
-            },
-            None => stirred.notified().await,
-        }
-    }
-}
 
 pub(crate) struct World {
     seed: u64,
@@ -108,7 +33,7 @@ pub(crate) struct World {
     agenda: BTreeMap<(WorldTime, u64), Due>,
     scheduled: u64,
     /// Something was put on the agenda, so the driver may have to wake earlier.
-    stirred: bool,
+    pub(crate) stirred: bool,
     requests: u64,
     waiting: BTreeMap<u64, oneshot::Sender<Answer>>,
     /// Requests that have reached a frozen server.
@@ -151,7 +76,7 @@ enum Connection {
 }
 
 impl World {
-    fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self {
             seed,
             now: WorldTime::ZERO,
@@ -280,8 +205,13 @@ impl World {
         }
     }
 
+    /// When the next thing is due.
+    pub(crate) fn next(&self) -> Option<WorldTime> {
+        self.agenda.first_key_value().map(|(&(at, _), _)| at)
+    }
+
     /// Lets everything happen that is due by `until`, in order, each at its own time.
-    fn work(&mut self, until: WorldTime) {
+    pub(crate) fn work(&mut self, until: WorldTime) {
         while let Some(entry) = self.agenda.first_entry()
             && entry.key().0 <= until
         {
