@@ -1,0 +1,71 @@
+//! The descendants of this process within one process group, as the kernel lists them.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use rustix::process::{Pid, getpid};
+
+/// Descendants in this group, without this process. Empty where there is no /proc.
+pub(super) fn of_this_process(group: Pid) -> Vec<Pid> {
+    let processes: BTreeMap<Pid, Process> = listed().map(|process| (process.pid, process)).collect();
+    let this = getpid();
+    processes
+        .values()
+        .filter(|process| process.group == group && process.pid != this)
+        .filter(|process| descends(process, this, &processes))
+        .map(|process| process.pid)
+        .collect()
+}
+
+struct Process {
+    pid: Pid,
+    parent: Option<Pid>,
+    group: Pid,
+}
+
+fn descends(process: &Process, ancestor: Pid, processes: &BTreeMap<Pid, Process>) -> bool {
+    // Bounded: the list is not taken at one moment, so reused numbers may form a ring.
+    let mut parent = process.parent;
+    for _ in 0..processes.len() {
+        match parent {
+            None => return false,
+            Some(pid) if pid == ancestor => return true,
+            Some(pid) => parent = processes.get(&pid).and_then(|process| process.parent),
+        }
+    }
+    false
+}
+
+fn listed() -> impl Iterator<Item = Process> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| {
+        let number = entry.file_name().to_str()?.parse().ok()?;
+        parse(number, &fs::read_to_string(entry.path().join("stat")).ok()?)
+    })
+}
+
+/// `pid (name) state ppid pgrp …`; the name may hold spaces and parentheses.
+fn parse(number: i32, stat: &str) -> Option<Process> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_whitespace().skip(1).map(str::parse::<i32>);
+    let parent = fields.next()?.ok()?;
+    let group = fields.next()?.ok()?;
+    Some(Process {
+        pid: Pid::from_raw(number)?,
+        parent: Pid::from_raw(parent),
+        group: Pid::from_raw(group)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_spaces_and_parentheses_is_stepped_over() {
+        let process = parse(7, "7 (a) b (c) S 3 5 5 0 -1").unwrap();
+
+        assert_eq!(process.parent, Pid::from_raw(3));
+        assert_eq!(Some(process.group), Pid::from_raw(5));
+    }
+}
