@@ -88,7 +88,9 @@ mod tests {
     fn a_password_is_put_in_and_never_shown() {
         let address = Address::parse("redis://worker@host:7000/2", Some("p@ss/word")).unwrap();
 
-        let Address::Redis(url) = &address else { panic!("{address}") };
+        let Address::Redis(url) = &address else {
+            panic!("{address}")
+        };
         assert_eq!(url.as_str(), "redis://worker:p%40ss%2Fword@host:7000/2");
         assert_eq!(address.to_string(), "redis://worker:***@host:7000/2");
         assert_eq!(format!("{address:?}"), "Address(redis://worker:***@host:7000/2)");
@@ -110,7 +112,13 @@ mod tests {
 
     #[test]
     fn no_error_repeats_the_address() {
-        for text in ["redis:hunter2", "hunter2", "redis://u:hunter2@:1", "redis://u:hunter2@h:99999", "http://u:hunter2@h"] {
+        for text in [
+            "redis:hunter2",
+            "hunter2",
+            "redis://u:hunter2@:1",
+            "redis://u:hunter2@h:99999",
+            "http://u:hunter2@h",
+        ] {
             let failure = refused(text);
 
             assert_eq!(failure.exit, exit::CONFIG, "{text}");

@@ -33,16 +33,40 @@ pub(crate) struct Args {
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
     /// Address of the server: redis://[user:password@]host:port[/db], rediss:// for TLS
-    #[arg(long, global = true, env = "SEMAFENCE_URL", hide_env_values = true, value_name = "ADDRESS")]
+    #[arg(
+        long,
+        global = true,
+        env = "SEMAFENCE_URL",
+        hide_env_values = true,
+        value_name = "ADDRESS"
+    )]
     pub(crate) url: Option<String>,
     /// Keeps applications that share a server apart [default: semafence]
-    #[arg(long, global = true, env = "SEMAFENCE_NAMESPACE", hide_env_values = true, value_name = "TEXT")]
+    #[arg(
+        long,
+        global = true,
+        env = "SEMAFENCE_NAMESPACE",
+        hide_env_values = true,
+        value_name = "TEXT"
+    )]
     pub(crate) namespace: Option<String>,
     /// Configuration file, instead of ./semafence.toml and the user's
-    #[arg(long, global = true, env = "SEMAFENCE_CONFIG", hide_env_values = true, value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        env = "SEMAFENCE_CONFIG",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
     pub(crate) config: Option<PathBuf>,
     /// File with the server's password; or set SEMAFENCE_PASSWORD
-    #[arg(long, global = true, env = "SEMAFENCE_PASSWORD_FILE", hide_env_values = true, value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        env = "SEMAFENCE_PASSWORD_FILE",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
     pub(crate) password_file: Option<PathBuf>,
     /// Say nothing but errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]

@@ -49,7 +49,9 @@ impl ConfigFile {
     fn parse(text: &str, path: &Path) -> Result<Self, Failure> {
         // The parser's own report quotes the line, which may hold a password: only its message is shown.
         let wrong = |error: toml::de::Error| {
-            let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
+            let line = error
+                .span()
+                .map_or(1, |span| 1 + text[..span.start].matches('\n').count());
             let message = format!("{}, line {line}: {}", path.display(), error.message());
             Failure::config(message).hint("known settings: url, namespace, password-file, color")
         };
@@ -101,7 +103,12 @@ mod tests {
     fn an_unknown_setting_is_named_with_its_line_and_nothing_is_quoted() {
         let failure = parse("\nurl = 'redis://:hunter2@h/'\nlimit = 'hunter2'").unwrap_err();
 
-        assert!(failure.message.starts_with("etc/semafence.toml, line 3: unknown field `limit`"), "{failure}");
+        assert!(
+            failure
+                .message
+                .starts_with("etc/semafence.toml, line 3: unknown field `limit`"),
+            "{failure}"
+        );
         assert!(!format!("{failure:?}").contains("hunter2"));
     }
 

@@ -21,7 +21,9 @@ or set SEMAFENCE_URL; `semafence demo` needs none";
 /// Connects, and makes sure that the server answers.
 pub(crate) async fn connect(settings: &Settings) -> Result<Client, Failure> {
     let backend = match &settings.address {
-        None => return Err(Failure::config("several processes need a server, and no address is set").hint(START_A_SERVER)),
+        None => {
+            return Err(Failure::config("several processes need a server, and no address is set").hint(START_A_SERVER));
+        }
         Some(Address::Simulator) => {
             let message = "sim:// lives inside one process, and several processes need a server";
             return Err(Failure::config(message).hint(START_A_SERVER));
@@ -39,7 +41,10 @@ pub(crate) async fn connect(settings: &Settings) -> Result<Client, Failure> {
 /// Says which server.
 fn at(address: Option<&Address>, failure: Failure) -> Failure {
     match address {
-        Some(address) => Failure { message: format!("{address}: {}", failure.message), ..failure },
+        Some(address) => Failure {
+            message: format!("{address}: {}", failure.message),
+            ..failure
+        },
         None => failure,
     }
 }

@@ -87,7 +87,11 @@ impl Console {
             _ => LevelFilter::TRACE,
         };
         let colors = self.color != ColorChoice::Never && io::stderr().is_terminal();
-        tracing_subscriber::fmt().with_max_level(level).with_ansi(colors).with_writer(io::stderr).init();
+        tracing_subscriber::fmt()
+            .with_max_level(level)
+            .with_ansi(colors)
+            .with_writer(io::stderr)
+            .init();
     }
 
     /// Shows a line that the next one replaces; only a terminal sees it.

@@ -23,9 +23,14 @@ pub(crate) fn short(duration: Duration) -> String {
     if seconds < 10 {
         return format!("{:.1}s", duration.as_secs_f64());
     }
-    let first = UNITS.iter().position(|&(_, unit)| seconds >= unit).unwrap_or(UNITS.len() - 1);
+    let first = UNITS
+        .iter()
+        .position(|&(_, unit)| seconds >= unit)
+        .unwrap_or(UNITS.len() - 1);
     let (name, unit) = UNITS[first];
-    let rest = UNITS.get(first + 1).map(|&(name, smaller)| (name, seconds % unit / smaller));
+    let rest = UNITS
+        .get(first + 1)
+        .map(|&(name, smaller)| (name, seconds % unit / smaller));
     match rest {
         Some((smaller, count)) if count > 0 => format!("{}{name} {count}{smaller}", seconds / unit),
         _ => format!("{}{name}", seconds / unit),
@@ -51,7 +56,18 @@ mod tests {
 
     #[test]
     fn nonsense_and_extremes_are_errors_not_panics() {
-        for text in ["", "abc", "-5", "-5s", "10x", "1e400", "inf", "nan", "99999999999999999999999s", "."] {
+        for text in [
+            "",
+            "abc",
+            "-5",
+            "-5s",
+            "10x",
+            "1e400",
+            "inf",
+            "nan",
+            "99999999999999999999999s",
+            ".",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

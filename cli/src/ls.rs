@@ -76,7 +76,14 @@ mod tests {
 
     #[test]
     fn a_star_is_any_text_and_a_question_mark_one_character() {
-        for (pattern, text) in [("*", ""), ("*", "a/b"), ("db-?", "db-1"), ("*-x-*", "a-x-x-b"), ("a*b*c", "aXbYbc"), ("", "")] {
+        for (pattern, text) in [
+            ("*", ""),
+            ("*", "a/b"),
+            ("db-?", "db-1"),
+            ("*-x-*", "a-x-x-b"),
+            ("a*b*c", "aXbYbc"),
+            ("", ""),
+        ] {
             assert!(matches(pattern, text), "{pattern} {text}");
         }
         for (pattern, text) in [("?", ""), ("db-?", "db-10"), ("a*b", "abc"), ("", "a"), ("A", "a")] {

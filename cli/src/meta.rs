@@ -14,14 +14,23 @@ pub(crate) fn parse(text: &str) -> BTreeMap<String, String> {
 
 /// The pairs on one line, without anything that could move a terminal's cursor.
 pub(crate) fn inline(text: &str) -> String {
-    let pairs: Vec<String> = parse(text).into_iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let pairs: Vec<String> = parse(text)
+        .into_iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
     let line = pairs.join(" ");
-    if line.is_empty() { "-".to_owned() } else { printable(&line) }
+    if line.is_empty() {
+        "-".to_owned()
+    } else {
+        printable(&line)
+    }
 }
 
 /// Control characters as `?`: names and metadata come from anybody who can write to the server.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { '?' } else { character }).collect()
+    text.chars()
+        .map(|character| if character.is_control() { '?' } else { character })
+        .collect()
 }
 
 fn decode(text: &str) -> String {

@@ -11,8 +11,15 @@ use crate::table::columns;
 
 /// The fields of one semaphore, without schema.
 pub(crate) fn object(status: &Status) -> Value {
-    let holders: Vec<Value> = status.holders.iter().map(|holder| holder_object(holder, status.now)).collect();
-    let waiters: Vec<Value> = (1..).zip(&status.waiters).map(|(place, waiter)| waiter_object(place, waiter, status.now)).collect();
+    let holders: Vec<Value> = status
+        .holders
+        .iter()
+        .map(|holder| holder_object(holder, status.now))
+        .collect();
+    let waiters: Vec<Value> = (1..)
+        .zip(&status.waiters)
+        .map(|(place, waiter)| waiter_object(place, waiter, status.now))
+        .collect();
     json!({
         "name": status.name.as_str(),
         "namespace": status.name.namespace(),

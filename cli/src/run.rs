@@ -33,7 +33,6 @@ use crate::failure::Failure;
 use crate::settings::Settings;
 use acquire::Acquired;
 use ancestry::Ancestry;
-use args::OnLost;
 use group::Membership;
 use guarded::{Guarded, Start};
 use signals::Signals;
@@ -75,7 +74,8 @@ impl<'a> Job<'a> {
     }
 
     async fn run(self) -> Result<u8, Failure> {
-        let mut signals = Signals::listen().map_err(|error| Failure::internal(format!("cannot listen for signals: {error}")))?;
+        let mut signals =
+            Signals::listen().map_err(|error| Failure::internal(format!("cannot listen for signals: {error}")))?;
         tokio::select! {
             biased;
             signal = signals.next_fatal() => return Ok(exit::of_signal(signal)),
@@ -86,9 +86,10 @@ impl<'a> Job<'a> {
             signal = signals.next_fatal() => return Ok(exit::of_signal(signal)),
             client = connect(self.settings) => client?,
         };
+        let console = self.settings.console;
         let code = self.run_with(&client, &mut signals).await;
         if tokio::time::timeout(CLOSE_TIMEOUT, client.close()).await.is_err() {
-            self.settings.console.warn("the server did not confirm; what is held ends with its ttl");
+            console.warn("the server did not confirm; what is held ends with its ttl");
         }
         code
     }
@@ -145,7 +146,9 @@ impl<'a> Job<'a> {
             }
             Outcome::Unguarded => {
                 self.settings.give_back(permit).await;
-                Err(Failure::internal("the command's guard was killed, so the command was killed too"))
+                Err(Failure::internal(
+                    "the command's guard was killed, so the command was killed too",
+                ))
             }
         }
     }
@@ -167,7 +170,8 @@ impl Settings {
         match permit.release().await {
             Ok(Standing::Held | Standing::Waiting) => self.console.step("released"),
             Ok(Standing::Absent | Standing::Forced) => {
-                self.console.warn("the lease had ended before the permit was released: others may have been inside");
+                self.console
+                    .warn("the lease had ended before the permit was released: others may have been inside");
             }
             Err(error) => self.console.warn(&format!("{error}; the permit ends with its ttl")),
         }
@@ -183,11 +187,19 @@ fn command(args: &RunArgs) -> Vec<OsString> {
 
 /// A group of its own, unless that would keep the command from reading its terminal.
 fn membership() -> Membership {
-    if io::stdin().is_terminal() { Membership::Shared } else { Membership::Own }
+    if io::stdin().is_terminal() {
+        Membership::Shared
+    } else {
+        Membership::Own
+    }
 }
 
 /// This very program, also if its file has been replaced since it started.
 fn own_program() -> io::Result<PathBuf> {
     const RUNNING: &str = "/proc/self/exe";
-    if Path::new(RUNNING).exists() { Ok(RUNNING.into()) } else { env::current_exe() }
+    if Path::new(RUNNING).exists() {
+        Ok(RUNNING.into())
+    } else {
+        env::current_exe()
+    }
 }

@@ -31,7 +31,10 @@ impl Settings {
         let password = password(global.password_file.as_deref().or(file.password_file.as_deref()))?;
         Ok(Self {
             address: text.map(|text| Address::parse(text, password.as_deref())).transpose()?,
-            namespace: given(&global.namespace).or(file.namespace.as_deref()).unwrap_or(DEFAULT_NAMESPACE).to_owned(),
+            namespace: given(&global.namespace)
+                .or(file.namespace.as_deref())
+                .unwrap_or(DEFAULT_NAMESPACE)
+                .to_owned(),
             console: console(global, file.color),
         })
     }
@@ -63,7 +66,9 @@ fn given(text: &Option<String>) -> Option<&str> {
 
 fn password(file: Option<&Path>) -> Result<Option<String>, Failure> {
     let Some(path) = file else {
-        return Ok(env::var("SEMAFENCE_PASSWORD").ok().filter(|password| !password.is_empty()));
+        return Ok(env::var("SEMAFENCE_PASSWORD")
+            .ok()
+            .filter(|password| !password.is_empty()));
     };
     let text = fs::read_to_string(path)
         .map_err(|error| Failure::config(format!("cannot read the password file {}: {error}", path.display())))?;
@@ -71,7 +76,10 @@ fn password(file: Option<&Path>) -> Result<Option<String>, Failure> {
     let line = text.strip_suffix('\n').unwrap_or(&text);
     let password = line.strip_suffix('\r').unwrap_or(line);
     if password.is_empty() {
-        return Err(Failure::config(format!("the password file {} is empty", path.display())));
+        return Err(Failure::config(format!(
+            "the password file {} is empty",
+            path.display()
+        )));
     }
     Ok(Some(password.to_owned()))
 }

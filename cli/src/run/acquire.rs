@@ -1,7 +1,7 @@
 //! Getting the permit: what is asked for, and what the user sees meanwhile.
 
-use std::time::Duration;
 use std::process;
+use std::time::Duration;
 
 use rustix::system::uname;
 use semafence::{Error, OwnedPermit, Permit, Status};
@@ -44,13 +44,21 @@ pub(super) async fn acquire(args: &RunArgs, settings: &Settings, client: &Client
         Ok(Some(permit)) => {
             let (name, token, slot) = (permit.name(), permit.token(), permit.slot());
             let waited = short(started.elapsed());
-            settings.console.step(&format!("acquired {name} after {waited}: slot {slot}, token {token}"));
+            settings
+                .console
+                .step(&format!("acquired {name} after {waited}: slot {slot}, token {token}"));
             Ok(Acquired::Permit(permit))
         }
         Ok(None) | Err(Error::TimedOut { .. }) => {
-            let who = semaphore.status().await.map(|status| holders(&status)).unwrap_or_default();
+            let who = semaphore
+                .status()
+                .await
+                .map(|status| holders(&status))
+                .unwrap_or_default();
             let waited = wait_limit(args).map_or_else(String::new, |wait| format!(" within {}", short(wait)));
-            settings.console.warn(&format!("no permit of {}{waited}{who}", args.name));
+            settings
+                .console
+                .warn(&format!("no permit of {}{waited}{who}", args.name));
             Ok(Acquired::Busy)
         }
         Err(error @ (Error::QueueFull { .. } | Error::Removed { .. })) => {
@@ -63,7 +71,10 @@ pub(super) async fn acquire(args: &RunArgs, settings: &Settings, client: &Client
 
 async fn attempt(args: &RunArgs, semaphore: &Semaphore) -> Result<Option<OwnedPermit>, Error> {
     if waits(args) {
-        semaphore.acquire_many(args.permits).await.map(|permit| Some(permit.into_owned()))
+        semaphore
+            .acquire_many(args.permits)
+            .await
+            .map(|permit| Some(permit.into_owned()))
     } else {
         let permit = semaphore.try_acquire_many(args.permits).await?;
         Ok(permit.map(Permit::into_owned))
@@ -79,7 +90,10 @@ fn wait_limit(args: &RunArgs) -> Option<Duration> {
 }
 
 fn semaphore(args: &RunArgs, client: &Client) -> Result<Semaphore, Failure> {
-    let command = args.command.first().map_or_else(|| "sh -c".into(), |program| program.to_string_lossy());
+    let command = args
+        .command
+        .first()
+        .map_or_else(|| "sh -c".into(), |program| program.to_string_lossy());
     let mut builder = client
         .semaphore(&args.name, args.limit)
         .ttl(args.ttl)
@@ -108,12 +122,17 @@ async fn show_progress<T>(semaphore: &Semaphore, settings: &Settings, started: I
             Ok(status) => place(&status, own).unwrap_or_default(),
             Err(_) => ", the server does not answer".to_owned(),
         };
-        settings.console.transient(&format!("waiting for {} for {waited}{place} …", semaphore.name()));
+        settings
+            .console
+            .transient(&format!("waiting for {} for {waited}{place} …", semaphore.name()));
     }
 }
 
 fn place(status: &Status, own: &std::collections::BTreeMap<String, String>) -> Option<String> {
-    let place = status.waiters.iter().position(|waiter| meta::parse(&waiter.meta) == *own)?;
+    let place = status
+        .waiters
+        .iter()
+        .position(|waiter| meta::parse(&waiter.meta) == *own)?;
     Some(format!(", {} of {}", ordinal(place + 1), status.waiters_total))
 }
 
@@ -130,7 +149,12 @@ fn ordinal(number: usize) -> String {
 
 /// Up to three holders, as the end of a sentence.
 fn holders(status: &Status) -> String {
-    let shown: Vec<String> = status.holders.iter().take(3).map(|holder| meta::inline(&holder.meta)).collect();
+    let shown: Vec<String> = status
+        .holders
+        .iter()
+        .take(3)
+        .map(|holder| meta::inline(&holder.meta))
+        .collect();
     match status.holders.len() {
         0 => String::new(),
         total if total > shown.len() => format!("; held by {} and {} more", shown.join("; "), total - shown.len()),
@@ -157,7 +181,9 @@ mod tests {
 
         assert_eq!(
             ordinals,
-            ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "22nd", "101st", "111th"]
+            [
+                "1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "22nd", "101st", "111th"
+            ]
         );
     }
 }

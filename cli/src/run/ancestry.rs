@@ -14,7 +14,12 @@ pub(super) struct Ancestry(Vec<(String, String)>);
 impl Ancestry {
     /// Of this process. What is no list, because somebody else set it, is none.
     pub(super) fn inherited() -> Self {
-        Self::parse(env::var_os(VARIABLE).as_deref().and_then(OsStr::to_str).unwrap_or_default())
+        Self::parse(
+            env::var_os(VARIABLE)
+                .as_deref()
+                .and_then(OsStr::to_str)
+                .unwrap_or_default(),
+        )
     }
 
     fn parse(text: &str) -> Self {

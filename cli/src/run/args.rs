@@ -26,7 +26,13 @@ pub(crate) struct RunArgs {
     #[arg(trailing_var_arg = true, required_unless_present = "line", value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
     /// Run this line with /bin/sh instead of a command
-    #[arg(short = 'c', long = "command", conflicts_with = "command", value_name = "LINE", allow_hyphen_values = true)]
+    #[arg(
+        short = 'c',
+        long = "command",
+        conflicts_with = "command",
+        value_name = "LINE",
+        allow_hyphen_values = true
+    )]
     pub(crate) line: Option<OsString>,
     /// How many permits there are; 1 is a mutex
     #[arg(long, default_value_t = 1, value_name = "N")]

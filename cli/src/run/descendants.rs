@@ -1,13 +1,13 @@
 //! The descendants of this process within one process group, as the kernel lists them.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fs;
 
 use rustix::process::{Pid, getpid};
 
 /// Descendants in this group, without this process. Empty where there is no /proc.
 pub(super) fn of_this_process(group: Pid) -> Vec<Pid> {
-    let processes: BTreeMap<Pid, Process> = listed().map(|process| (process.pid, process)).collect();
+    let processes: HashMap<Pid, Process> = listed().map(|process| (process.pid, process)).collect();
     let this = getpid();
     processes
         .values()
@@ -23,7 +23,7 @@ struct Process {
     group: Pid,
 }
 
-fn descends(process: &Process, ancestor: Pid, processes: &BTreeMap<Pid, Process>) -> bool {
+fn descends(process: &Process, ancestor: Pid, processes: &HashMap<Pid, Process>) -> bool {
     // Bounded: the list is not taken at one moment, so reused numbers may form a ring.
     let mut parent = process.parent;
     for _ in 0..processes.len() {

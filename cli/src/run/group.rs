@@ -68,8 +68,14 @@ impl Group {
     /// The group is shared with the supervisor and its pipeline, so its members are told one by one.
     fn signal_descendants(&self, signal: Signal) -> io::Result<()> {
         let members = descendants::of_this_process(self.id);
-        let members = if members.is_empty() { self.leader.into_iter().collect() } else { members };
-        members.into_iter().try_for_each(|member| gone_is_fine(kill_process(member, signal)))
+        let members = if members.is_empty() {
+            self.leader.into_iter().collect()
+        } else {
+            members
+        };
+        members
+            .into_iter()
+            .try_for_each(|member| gone_is_fine(kill_process(member, signal)))
     }
 
     /// Takes note of what has ended since the last call. Does not wait.
@@ -80,16 +86,18 @@ impl Group {
                 return Reaped::Ended(ending(status));
             }
         }
-        if self.leader.is_none() && self.is_gone() { Reaped::Gone } else { Reaped::Running }
+        if self.leader.is_none() && self.is_gone() {
+            Reaped::Gone
+        } else {
+            Reaped::Running
+        }
     }
 
     fn is_gone(&self) -> bool {
-        let no_child = waitpgid(self.id, WaitOptions::NOHANG) == Err(Errno::CHILD);
+        let no_child = matches!(waitpgid(self.id, WaitOptions::NOHANG), Err(Errno::CHILD));
         match self.membership {
             // Where orphans are not given to this process, it has no other way to see them.
-            Membership::Own => {
-                no_child && test_kill_process_group(self.id) == Err(Errno::SRCH)
-            }
+            Membership::Own => no_child && test_kill_process_group(self.id) == Err(Errno::SRCH),
             Membership::Shared => no_child,
         }
     }

@@ -41,7 +41,9 @@ pub(crate) struct GuardArgs {
 pub(crate) fn guard(args: &GuardArgs) -> Result<u8, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let guarded = runtime.and_then(|runtime| runtime.block_on(start_and_watch(args)));
-    guarded.map(|()| 0).map_err(|error| Failure::internal(format!("cannot guard the command: {error}")))
+    guarded
+        .map(|()| 0)
+        .map_err(|error| Failure::internal(format!("cannot guard the command: {error}")))
 }
 
 async fn start_and_watch(args: &GuardArgs) -> io::Result<()> {
@@ -56,7 +58,11 @@ async fn start_and_watch(args: &GuardArgs) -> io::Result<()> {
         group: spawn(args, stdin)?,
         phase: Phase::Unlimited,
     };
-    watch.tell(Event::Started { group: watch.group.id() }).await;
+    watch
+        .tell(Event::Started {
+            group: watch.group.id(),
+        })
+        .await;
     watch.run(&mut children).await
 }
 
@@ -109,6 +115,7 @@ impl Watch {
             if self.reap().await == Reaped::Gone {
                 return Ok(());
             }
+            let next_moment = self.next_moment();
             tokio::select! {
                 biased;
                 order = self.wire.receive(), if supervised => match order {
@@ -118,7 +125,7 @@ impl Watch {
                         self.kill().await;
                     }
                 },
-                () = SystemClock.sleep_until(self.next_moment()) => self.advance().await,
+                () = SystemClock.sleep_until(next_moment) => self.advance().await,
                 _ = children.recv() => {}
                 () = tokio::time::sleep(LOOK_INTERVAL), if self.group.leader_has_ended() => {}
             }
@@ -150,7 +157,9 @@ impl Watch {
             (Order::Stop { kill_at }, Phase::Unlimited) => self.terminate(kill_at).await,
             (Order::Stop { kill_at }, Phase::Leased(deadlines)) => self.terminate(kill_at.min(deadlines.kill_at)).await,
             (Order::Stop { kill_at }, Phase::Terminating { kill_at: before }) => {
-                self.phase = Phase::Terminating { kill_at: kill_at.min(before) };
+                self.phase = Phase::Terminating {
+                    kill_at: kill_at.min(before),
+                };
             }
             (Order::Stop { .. }, Phase::Killing { .. }) => {}
         }
@@ -188,7 +197,9 @@ impl Watch {
         self.signal(Signal::KILL);
         let first = !matches!(self.phase, Phase::Killing { .. });
         let again_at = SystemClock.now() + LOOK_INTERVAL;
-        self.phase = Phase::Killing { again_at: again_at.since_origin() };
+        self.phase = Phase::Killing {
+            again_at: again_at.since_origin(),
+        };
         if first {
             self.tell(Event::Killing).await;
         }

@@ -32,9 +32,7 @@ impl Signals {
             }
             let mut stream = signal(SignalKind::from_raw(number))?;
             let sender = sender.clone();
-            tokio::spawn(async move {
-                while stream.recv().await.is_some() && sender.send(number).is_ok() {}
-            });
+            tokio::spawn(async move { while stream.recv().await.is_some() && sender.send(number).is_ok() {} });
         }
         Ok(Self(receiver))
     }
@@ -72,7 +70,9 @@ pub(super) fn comes_from_the_keyboard(number: i32) -> bool {
 fn ignored() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let field = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    field.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok()).unwrap_or(0)
+    field
+        .and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok())
+        .unwrap_or(0)
 }
 
 fn mask(number: i32) -> u64 {

@@ -102,16 +102,23 @@ impl Supervision<'_> {
     async fn stop(&self, reason: LossReason, guarded: &mut Guarded) {
         let name = self.permit.name();
         if self.on_lost == OnLost::Continue {
-            self.console.warn(&format!("the lease of {name} was lost: {reason}; the command goes on as asked"));
+            self.console.warn(&format!(
+                "the lease of {name} was lost: {reason}; the command goes on as asked"
+            ));
             return;
         }
-        self.console.warn(&format!("the lease of {name} was lost: {reason}; stopping the command"));
+        self.console
+            .warn(&format!("the lease of {name} was lost: {reason}; stopping the command"));
         if reason == LossReason::Expired {
             // Others may be inside already: no time for manners.
             guarded.kill();
         }
         let kill_at = SystemClock.now() + self.timing.kill_after;
-        guarded.order(Order::Stop { kill_at: kill_at.since_origin() }).await;
+        guarded
+            .order(Order::Stop {
+                kill_at: kill_at.since_origin(),
+            })
+            .await;
     }
 
     async fn forward(&self, number: i32, guarded: &mut Guarded) {
@@ -129,7 +136,9 @@ impl Supervision<'_> {
                 state.stopped = true;
                 if !state.lost {
                     let name = self.permit.name();
-                    self.console.warn(&format!("the lease of {name} could not be renewed in time; stopping the command"));
+                    self.console.warn(&format!(
+                        "the lease of {name} could not be renewed in time; stopping the command"
+                    ));
                 }
             }
             Event::Killing => {

@@ -99,7 +99,10 @@ mod tests {
         let failure = Timing::new(millis(15_000), Some(millis(4_500))).unwrap_err();
 
         assert_eq!(failure.exit, exit::CONFIG);
-        assert!(failure.message.contains("--kill-after may be 4.2s at most, not 4.5s"), "{failure}");
+        assert!(
+            failure.message.contains("--kill-after may be 4.2s at most, not 4.5s"),
+            "{failure}"
+        );
         assert!(Timing::new(millis(15_000), Some(millis(4_250))).is_ok());
         assert!(Timing::new(millis(15_000), Some(Duration::MAX)).is_err());
     }

@@ -73,7 +73,7 @@ impl Wire {
     }
 
     /// Sends one message. A few dozen bytes into a socket's buffer: this does not wait.
-    pub(super) async fn send(&mut self, message: &impl Serialize) -> io::Result<()> {
+    pub(super) async fn send(&mut self, message: &(impl Serialize + Sync)) -> io::Result<()> {
         self.writer.write_all(&line(message)).await
     }
 
