@@ -1,0 +1,13 @@
+//! The program as its users run it: real processes, and a real server where one is needed.
+#![cfg(unix)]
+
+mod guarding;
+mod loss;
+mod process;
+mod run;
+mod scene;
+mod settings;
+mod signals;
+// mod soak;
+mod status;
+mod usage;
