@@ -33,7 +33,9 @@ fn assert_gone(family: [u32; 3]) {
 
 #[test]
 fn a_killed_supervisor_leaves_no_orphan() {
-    let Some((scene, _server)) = Scene::with_server() else { return };
+    let Some((scene, _server)) = Scene::with_server() else {
+        return;
+    };
     let run = scene.start(&["run", "name", "-c", FAMILY]);
     let family = family(&scene);
 
@@ -44,8 +46,16 @@ fn a_killed_supervisor_leaves_no_orphan() {
 
 #[test]
 fn a_killed_process_group_of_the_supervisor_leaves_no_orphan() {
-    let Some((scene, _server)) = Scene::with_server() else { return };
-    let run = Running(scene.command(&["run", "name", "-c", FAMILY]).process_group(0).spawn().unwrap());
+    let Some((scene, _server)) = Scene::with_server() else {
+        return;
+    };
+    let run = Running(
+        scene
+            .command(&["run", "name", "-c", FAMILY])
+            .process_group(0)
+            .spawn()
+            .unwrap(),
+    );
     let family = family(&scene);
 
     kill_process_group(Pid::from_child(&run.0), Signal::KILL).unwrap();
@@ -55,7 +65,9 @@ fn a_killed_process_group_of_the_supervisor_leaves_no_orphan() {
 
 #[test]
 fn a_killed_guard_takes_the_command_with_it_and_frees_the_permit() {
-    let Some((scene, _server)) = Scene::with_server() else { return };
+    let Some((scene, _server)) = Scene::with_server() else {
+        return;
+    };
     let mut run = scene.start(&["run", "name", "--ttl", "1h", "-c", FAMILY]);
     let family = family(&scene);
     let guard = children_of(run.pid());
@@ -70,12 +82,21 @@ fn a_killed_guard_takes_the_command_with_it_and_frees_the_permit() {
 
 #[test]
 fn signals_do_not_end_a_guard() {
-    let Some((scene, _server)) = Scene::with_server() else { return };
+    let Some((scene, _server)) = Scene::with_server() else {
+        return;
+    };
     let mut run = scene.start(&["run", "name", "-c", "echo > ready; sleep 1; exit 3"]);
     eventually("the command", || scene.path("ready").exists());
     let guard = children_of(run.pid())[0];
 
-    for signal in [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT, Signal::USR1, Signal::USR2] {
+    for signal in [
+        Signal::TERM,
+        Signal::INT,
+        Signal::HUP,
+        Signal::QUIT,
+        Signal::USR1,
+        Signal::USR2,
+    ] {
         send(guard, signal);
     }
 
@@ -95,12 +116,21 @@ fn terminal() -> (File, File) {
 /// On a terminal the command shares the group of the supervisor and its pipeline.
 #[test]
 fn on_a_terminal_no_orphan_is_left_either_and_neighbours_live_on() {
-    let Some((scene, _server)) = Scene::with_server() else { return };
+    let Some((scene, _server)) = Scene::with_server() else {
+        return;
+    };
     let (_controller, terminal) = terminal();
     let mut command = scene.command(&["run", "name", "-c", FAMILY]);
     let run = Running(command.stdin(terminal).process_group(0).spawn().unwrap());
     let group = i32::try_from(run.pid()).unwrap();
-    let neighbour = Running(Command::new("sleep").arg("60").stdin(Stdio::null()).process_group(group).spawn().unwrap());
+    let neighbour = Running(
+        Command::new("sleep")
+            .arg("60")
+            .stdin(Stdio::null())
+            .process_group(group)
+            .spawn()
+            .unwrap(),
+    );
     let family = family(&scene);
 
     run.send(Signal::KILL);
@@ -111,12 +141,28 @@ fn on_a_terminal_no_orphan_is_left_either_and_neighbours_live_on() {
 
 #[test]
 fn on_a_terminal_signals_reach_the_command_and_not_its_neighbours() {
-    let Some((scene, _server)) = Scene::with_server() else { return };
+    let Some((scene, _server)) = Scene::with_server() else {
+        return;
+    };
     let (_controller, terminal) = terminal();
     let line = "trap 'exit 42' TERM; echo > ready; while :; do sleep 0.05; done";
-    let mut run = Running(scene.command(&["run", "name", "-c", line]).stdin(terminal).process_group(0).spawn().unwrap());
+    let mut run = Running(
+        scene
+            .command(&["run", "name", "-c", line])
+            .stdin(terminal)
+            .process_group(0)
+            .spawn()
+            .unwrap(),
+    );
     let group = i32::try_from(run.pid()).unwrap();
-    let neighbour = Running(Command::new("sleep").arg("60").stdin(Stdio::null()).process_group(group).spawn().unwrap());
+    let neighbour = Running(
+        Command::new("sleep")
+            .arg("60")
+            .stdin(Stdio::null())
+            .process_group(group)
+            .spawn()
+            .unwrap(),
+    );
     eventually("the command", || scene.path("ready").exists());
 
     run.send(Signal::TERM);

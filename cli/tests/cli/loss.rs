@@ -14,7 +14,9 @@ const STUBBORN: &str = "trap 'echo > term' TERM; echo $$ > pid; while :; do slee
 
 #[test]
 fn a_hung_server_stops_the_command_before_its_lease_can_end() {
-    let Some((scene, server)) = Scene::with_server() else { return };
+    let Some((scene, server)) = Scene::with_server() else {
+        return;
+    };
     let mut run = scene.start(&["run", "name", "--ttl", "1500ms", "-c", STUBBORN]);
     let pid = pid_in(&scene.path("pid"));
 
@@ -36,7 +38,9 @@ fn a_hung_server_stops_the_command_before_its_lease_can_end() {
 
 #[test]
 fn a_command_that_obeys_sigterm_is_not_killed_and_the_code_can_be_chosen() {
-    let Some((scene, server)) = Scene::with_server() else { return };
+    let Some((scene, server)) = Scene::with_server() else {
+        return;
+    };
     let line = "trap 'echo clean > out; exit 0' TERM; echo > ready; while :; do sleep 0.02; done";
     let mut run = scene.start(&["run", "name", "--ttl", "1500ms", "--lost-exit-code", "9", "-c", line]);
     eventually("the command", || scene.path("ready").exists());
@@ -49,7 +53,9 @@ fn a_command_that_obeys_sigterm_is_not_killed_and_the_code_can_be_chosen() {
 
 #[test]
 fn a_permit_taken_by_force_stops_the_command() {
-    let Some((scene, server)) = Scene::with_server() else { return };
+    let Some((scene, server)) = Scene::with_server() else {
+        return;
+    };
     let mut run = scene.start(&["run", "name", "--ttl", "1500ms", "-c", STUBBORN]);
     let pid = pid_in(&scene.path("pid"));
 
@@ -62,7 +68,9 @@ fn a_permit_taken_by_force_stops_the_command() {
 
 #[test]
 fn a_command_may_be_told_to_go_on() {
-    let Some((scene, server)) = Scene::with_server() else { return };
+    let Some((scene, server)) = Scene::with_server() else {
+        return;
+    };
     let line = "echo $$ > pid; sleep 2.5; exit 4";
     let mut run = scene.start(&["run", "name", "--ttl", "1s", "--on-lost", "continue", "-c", line]);
     let pid = pid_in(&scene.path("pid"));
@@ -77,7 +85,9 @@ fn a_command_may_be_told_to_go_on() {
 
 #[test]
 fn a_short_outage_stops_nothing() {
-    let Some((scene, server)) = Scene::with_server() else { return };
+    let Some((scene, server)) = Scene::with_server() else {
+        return;
+    };
     let mut run = scene.start(&["run", "name", "--ttl", "3s", "-c", "echo > ready; sleep 4; exit 6"]);
     eventually("the command", || scene.path("ready").exists());
 
@@ -92,7 +102,9 @@ fn a_short_outage_stops_nothing() {
 /// SCENARIOS 37.
 #[test]
 fn a_stopped_supervisor_does_not_keep_the_command_alive_beyond_its_lease() {
-    let Some((scene, _server)) = Scene::with_server() else { return };
+    let Some((scene, _server)) = Scene::with_server() else {
+        return;
+    };
     let mut stopped = scene.start(&["run", "name", "--ttl", "1500ms", "-c", STUBBORN]);
     let pid = pid_in(&scene.path("pid"));
     let check = format!("kill -0 {pid} 2>/dev/null && echo together > verdict || echo alone > verdict");
@@ -111,8 +123,17 @@ fn a_stopped_supervisor_does_not_keep_the_command_alive_beyond_its_lease() {
 
 #[test]
 fn supervisor_and_guard_stopped_together_kill_the_command_when_they_wake() {
-    let Some((scene, _server)) = Scene::with_server() else { return };
-    let mut run = scene.start(&["run", "name", "--ttl", "1s", "-c", "trap '' TERM; echo $$ > pid; while :; do sleep 0.02; done"]);
+    let Some((scene, _server)) = Scene::with_server() else {
+        return;
+    };
+    let mut run = scene.start(&[
+        "run",
+        "name",
+        "--ttl",
+        "1s",
+        "-c",
+        "trap '' TERM; echo $$ > pid; while :; do sleep 0.02; done",
+    ]);
     let pid = pid_in(&scene.path("pid"));
     let guard = crate::process::children_of(run.pid())[0];
 

@@ -8,6 +8,6 @@ mod run;
 mod scene;
 mod settings;
 mod signals;
-// mod soak;
+mod soak;
 mod status;
 mod usage;

@@ -41,7 +41,9 @@ pub(crate) fn pid_in(path: &Path) -> u32 {
 /// Whether a process runs; one that has ended and is not reaped does not.
 pub(crate) fn runs(pid: u32) -> bool {
     match fs::read_to_string(format!("/proc/{pid}/stat")) {
-        Ok(stat) => !stat.rsplit_once(')').is_some_and(|(_, fields)| fields.trim_start().starts_with('Z')),
+        Ok(stat) => !stat
+            .rsplit_once(')')
+            .is_some_and(|(_, fields)| fields.trim_start().starts_with('Z')),
         Err(_) if Path::new("/proc/self/stat").exists() => false,
         Err(_) => test_kill_process(raw(pid)).is_ok(),
     }
@@ -102,7 +104,12 @@ impl Running {
         use std::io::Read;
         self.status();
         let mut text = String::new();
-        self.0.stderr.take().expect("stderr is piped").read_to_string(&mut text).unwrap();
+        self.0
+            .stderr
+            .take()
+            .expect("stderr is piped")
+            .read_to_string(&mut text)
+            .unwrap();
         text
     }
 }

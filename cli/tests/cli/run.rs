@@ -12,7 +12,9 @@ const SEMAFENCE: &str = env!("CARGO_BIN_EXE_semafence");
 
 #[test]
 fn the_exit_code_is_the_commands_own() {
-    let Some((scene, _server)) = Scene::with_server() else { return };
+    let Some((scene, _server)) = Scene::with_server() else {
+        return;
+    };
 
     assert_eq!(scene.code(&["run", "name", "true"]), 0);
     assert_eq!(scene.code(&["run", "name", "-c", "exit 7"]), 7);
@@ -24,8 +26,21 @@ fn the_exit_code_is_the_commands_own() {
 
 #[test]
 fn the_command_has_stdin_arguments_and_stdout_unchanged() {
-    let Some((scene, _server)) = Scene::with_server() else { return };
-    let mut command = scene.command(&["run", "name", "--", "sh", "-c", "cat; echo \"$@\"", "sh", "a b", "--limit", "-x"]);
+    let Some((scene, _server)) = Scene::with_server() else {
+        return;
+    };
+    let mut command = scene.command(&[
+        "run",
+        "name",
+        "--",
+        "sh",
+        "-c",
+        "cat; echo \"$@\"",
+        "sh",
+        "a b",
+        "--limit",
+        "-x",
+    ]);
 
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(b"from outside\n").unwrap();
@@ -36,10 +51,16 @@ fn the_command_has_stdin_arguments_and_stdout_unchanged() {
 
 #[test]
 fn the_command_finds_its_permit_in_the_environment() {
-    let Some((scene, _server)) = Scene::with_server() else { return };
+    let Some((scene, _server)) = Scene::with_server() else {
+        return;
+    };
     let args = ["run", "my name", "--limit", "5", "--permits", "2", "--ttl", "9s", "env"];
 
-    let output = scene.command(&args).env("SEMAFENCE_TOKEN", "inherited").output().unwrap();
+    let output = scene
+        .command(&args)
+        .env("SEMAFENCE_TOKEN", "inherited")
+        .output()
+        .unwrap();
 
     let text = stdout(&output);
     let variables: BTreeMap<&str, &str> = text.lines().filter_map(|line| line.split_once('=')).collect();
@@ -55,9 +76,16 @@ fn the_command_finds_its_permit_in_the_environment() {
 
 #[test]
 fn tokens_grow_from_run_to_run() {
-    let Some((scene, _server)) = Scene::with_server() else { return };
+    let Some((scene, _server)) = Scene::with_server() else {
+        return;
+    };
 
-    let token = || stdout(&scene.output(&["run", "name", "-c", "echo $SEMAFENCE_TOKEN"])).trim().parse::<u64>().unwrap();
+    let token = || {
+        stdout(&scene.output(&["run", "name", "-c", "echo $SEMAFENCE_TOKEN"]))
+            .trim()
+            .parse::<u64>()
+            .unwrap()
+    };
 
     let (first, second) = (token(), token());
     assert!(first < second, "{first} {second}");
@@ -65,7 +93,9 @@ fn tokens_grow_from_run_to_run() {
 
 #[test]
 fn without_a_permit_in_time_the_exit_code_is_75_or_as_chosen() {
-    let Some((scene, _server)) = Scene::with_server() else { return };
+    let Some((scene, _server)) = Scene::with_server() else {
+        return;
+    };
     let _holder = scene.start(&["run", "name", "--meta", "job=first", "--", "sleep", "30"]);
     scene.await_status("name", 1, 0);
 
@@ -74,8 +104,14 @@ fn without_a_permit_in_time_the_exit_code_is_75_or_as_chosen() {
     assert_eq!(output.status.code(), Some(75));
     assert!(stderr(&output).contains("held by command=sleep"), "{}", stderr(&output));
     assert!(stderr(&output).contains("job=first"), "{}", stderr(&output));
-    assert_eq!(scene.code(&["run", "name", "--wait", "0", "--", "touch", "entered"]), 75);
-    assert_eq!(scene.code(&["run", "name", "-w", "0.2", "-E", "5", "--", "touch", "entered"]), 5);
+    assert_eq!(
+        scene.code(&["run", "name", "--wait", "0", "--", "touch", "entered"]),
+        75
+    );
+    assert_eq!(
+        scene.code(&["run", "name", "-w", "0.2", "-E", "5", "--", "touch", "entered"]),
+        5
+    );
     assert_eq!(stderr(&scene.output(&["-q", "run", "name", "--no-wait", "true"])), "");
 
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
@@ -85,10 +121,12 @@ fn without_a_permit_in_time_the_exit_code_is_75_or_as_chosen() {
 
 #[test]
 fn a_waiting_run_starts_when_the_holder_ends_with_each_strategy() {
-    let Some((scene, _server)) = Scene::with_server() else { return };
+    let Some((scene, _server)) = Scene::with_server() else {
+        return;
+    };
 
     for strategy in ["queue", "notify", "poll"] {
-        let mut holder = scene.start(&["run", strategy, "-c", "echo $$ > pid; sleep 30"]);
+        let mut holder = scene.start(&["run", strategy, "-c", "echo $$ > pid; exec sleep 30"]);
         let holding = pid_in(&scene.path("pid"));
         let mut waiter = scene.start(&["run", strategy, "--strategy", strategy, "true"]);
         std::thread::sleep(Duration::from_millis(300));
@@ -104,10 +142,14 @@ fn a_waiting_run_starts_when_the_holder_ends_with_each_strategy() {
 
 #[test]
 fn a_run_inside_itself_is_refused_at_any_depth() {
-    let Some((scene, _server)) = Scene::with_server() else { return };
+    let Some((scene, _server)) = Scene::with_server() else {
+        return;
+    };
 
     let direct = ["run", "name", "--", SEMAFENCE, "run", "name", "true"];
-    let deep = ["run", "name", "--", SEMAFENCE, "run", "other", "--", SEMAFENCE, "run", "name", "true"];
+    let deep = [
+        "run", "name", "--", SEMAFENCE, "run", "other", "--", SEMAFENCE, "run", "name", "true",
+    ];
 
     for args in [&direct[..], &deep] {
         let output = scene.output(args);
@@ -119,7 +161,9 @@ fn a_run_inside_itself_is_refused_at_any_depth() {
 
 #[test]
 fn settings_that_cannot_hold_are_78() {
-    let Some((scene, _server)) = Scene::with_server() else { return };
+    let Some((scene, _server)) = Scene::with_server() else {
+        return;
+    };
     let cases: [&[&str]; 6] = [
         &["--ttl", "3s", "--kill-after", "2s"],
         &["--ttl", "1ms"],
@@ -140,20 +184,28 @@ fn settings_that_cannot_hold_are_78() {
 
 #[test]
 fn the_permit_is_kept_until_the_whole_group_is_gone() {
-    let Some((scene, _server)) = Scene::with_server() else { return };
+    let Some((scene, _server)) = Scene::with_server() else {
+        return;
+    };
     let started = Instant::now();
 
     let mut run = scene.start(&["run", "name", "-c", "sleep 0.7 & exit 3"]);
     scene.await_status("name", 1, 0);
 
     assert_eq!(run.code(), 3);
-    assert!(started.elapsed() >= Duration::from_millis(700), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() >= Duration::from_millis(700),
+        "{:?}",
+        started.elapsed()
+    );
     assert_eq!(scene.status("name")["held"], 0);
 }
 
 #[test]
 fn a_short_command_is_held_at_least_as_long_as_asked() {
-    let Some((scene, _server)) = Scene::with_server() else { return };
+    let Some((scene, _server)) = Scene::with_server() else {
+        return;
+    };
     let started = Instant::now();
 
     let mut run = scene.start(&["run", "name", "--min-hold", "0.8", "true"]);
@@ -162,12 +214,18 @@ fn a_short_command_is_held_at_least_as_long_as_asked() {
 
     assert_eq!(refused, 75);
     assert_eq!(run.code(), 0);
-    assert!(started.elapsed() >= Duration::from_millis(800), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() >= Duration::from_millis(800),
+        "{:?}",
+        started.elapsed()
+    );
 }
 
 #[test]
 fn jitter_delays_the_start_by_less_than_its_length() {
-    let Some((scene, _server)) = Scene::with_server() else { return };
+    let Some((scene, _server)) = Scene::with_server() else {
+        return;
+    };
 
     let started = Instant::now();
     assert_eq!(scene.code(&["run", "name", "--jitter", "0.3", "true"]), 0);
@@ -177,8 +235,12 @@ fn jitter_delays_the_start_by_less_than_its_length() {
 
 #[test]
 fn a_limit_lets_so_many_in_and_no_more() {
-    let Some((scene, _server)) = Scene::with_server() else { return };
-    let _holders: Vec<_> = (0..3).map(|_| scene.start(&["run", "name", "--limit", "3", "sleep", "30"])).collect();
+    let Some((scene, _server)) = Scene::with_server() else {
+        return;
+    };
+    let _holders: Vec<_> = (0..3)
+        .map(|_| scene.start(&["run", "name", "--limit", "3", "sleep", "30"]))
+        .collect();
     scene.await_status("name", 3, 0);
 
     assert_eq!(scene.code(&["run", "name", "--limit", "3", "--no-wait", "true"]), 75);
@@ -187,19 +249,25 @@ fn a_limit_lets_so_many_in_and_no_more() {
 
 #[test]
 fn a_killed_command_frees_the_permit_at_once() {
-    let Some((scene, _server)) = Scene::with_server() else { return };
+    let Some((scene, _server)) = Scene::with_server() else {
+        return;
+    };
     let mut holder = scene.start(&["run", "name", "--ttl", "1h", "-c", "echo $$ > pid; exec sleep 30"]);
     let pid = pid_in(&scene.path("pid"));
 
     crate::process::send(pid, Signal::KILL);
 
     assert_eq!(holder.code(), 128 + 9);
-    eventually("a free permit", || scene.code(&["run", "name", "--no-wait", "true"]) == 0);
+    eventually("a free permit", || {
+        scene.code(&["run", "name", "--no-wait", "true"]) == 0
+    });
 }
 
 #[test]
 fn each_step_is_said_where_asked_for() {
-    let Some((scene, _server)) = Scene::with_server() else { return };
+    let Some((scene, _server)) = Scene::with_server() else {
+        return;
+    };
 
     let quiet = scene.output(&["run", "name", "true"]);
     let verbose = scene.output(&["-v", "run", "name", "true"]);

@@ -18,7 +18,10 @@ pub(crate) struct Scene {
 impl Scene {
     /// No server, no address.
     pub(crate) fn bare() -> Self {
-        Self { dir: TempDir::new().unwrap(), url: None }
+        Self {
+            dir: TempDir::new().unwrap(),
+            url: None,
+        }
     }
 
     /// A server of its own, whose address the program knows.
@@ -40,7 +43,11 @@ impl Scene {
                 command.env_remove(name);
             }
         }
-        command.args(args).current_dir(self.dir.path()).env("XDG_CONFIG_HOME", self.dir.path()).stdin(Stdio::null());
+        command
+            .args(args)
+            .current_dir(self.dir.path())
+            .env("XDG_CONFIG_HOME", self.dir.path())
+            .stdin(Stdio::null());
         if let Some(url) = &self.url {
             command.env("SEMAFENCE_URL", url);
         }

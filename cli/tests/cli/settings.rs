@@ -31,7 +31,10 @@ fn flag_wins_over_environment_over_directory_over_user() {
     assert_eq!(tried(&scene, &[], None), "3");
     assert_eq!(tried(&scene, &[], Some("")), "3", "set to nothing is not set");
     assert_eq!(tried(&scene, &[], Some("redis://127.0.0.1:2/")), "2");
-    assert_eq!(tried(&scene, &["--url", "redis://127.0.0.1:1/"], Some("redis://127.0.0.1:2/")), "1");
+    assert_eq!(
+        tried(&scene, &["--url", "redis://127.0.0.1:1/"], Some("redis://127.0.0.1:2/")),
+        "1"
+    );
     fs::write(scene.path("other.toml"), "url = 'redis://127.0.0.1:5/'").unwrap();
     assert_eq!(tried(&scene, &["--config", "other.toml"], None), "5");
 }
@@ -40,14 +43,20 @@ fn flag_wins_over_environment_over_directory_over_user() {
 fn a_configuration_that_is_wrong_or_missing_is_78() {
     let scene = Scene::bare();
     assert_eq!(scene.code(&["--config", "missing.toml", "ls"]), 78);
-    assert_eq!(scene.code(&["--url", "redis://h/", "--password-file", "missing", "ls"]), 78);
+    assert_eq!(
+        scene.code(&["--url", "redis://h/", "--password-file", "missing", "ls"]),
+        78
+    );
 
     fs::write(scene.path("semafence.toml"), "uri = 'redis://:hunter2@h/'").unwrap();
     let output = scene.output(&["ls"]);
 
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(78));
-    assert!(said.contains("semafence.toml, line 1: unknown field `uri`") && !said.contains("hunter2"), "{said}");
+    assert!(
+        said.contains("semafence.toml, line 1: unknown field `uri`") && !said.contains("hunter2"),
+        "{said}"
+    );
 }
 
 /// SCENARIOS 43.
@@ -61,9 +70,16 @@ fn a_password_comes_from_address_environment_or_file_and_is_never_shown() {
     fs::write(scene.path("password"), "hunter2\n").unwrap();
     fs::write(scene.path("wrong"), "swordfish").unwrap();
 
-    assert_eq!(scene.code(&["--url", &format!("redis://:hunter2@127.0.0.1:{port}/"), "ls"]), 0);
+    assert_eq!(
+        scene.code(&["--url", &format!("redis://:hunter2@127.0.0.1:{port}/"), "ls"]),
+        0
+    );
     assert_eq!(scene.code(&["--url", &url, "--password-file", "password", "ls"]), 0);
-    let from_environment = scene.command(&["--url", &url, "ls"]).env("SEMAFENCE_PASSWORD", "hunter2").status().unwrap();
+    let from_environment = scene
+        .command(&["--url", &url, "ls"])
+        .env("SEMAFENCE_PASSWORD", "hunter2")
+        .status()
+        .unwrap();
     assert_eq!(from_environment.code(), Some(0));
     let wrong = scene.output(&["-vvv", "--url", &url, "--password-file", "wrong", "ls"]);
     assert_eq!(wrong.status.code(), Some(77), "{}", stderr(&wrong));
@@ -74,8 +90,12 @@ fn a_password_comes_from_address_environment_or_file_and_is_never_shown() {
 
 #[test]
 fn a_user_without_rights_is_77() {
-    let Some((scene, server)) = Scene::with_server() else { return };
-    server.command(&["ACL", "SETUSER", "guest", "on", ">secret", "+ping", "+hello", "+auth", "+client"]);
+    let Some((scene, server)) = Scene::with_server() else {
+        return;
+    };
+    server.command(&[
+        "ACL", "SETUSER", "guest", "on", ">secret", "+ping", "+hello", "+auth", "+client",
+    ]);
     let url = format!("redis://guest:secret@127.0.0.1:{}/", server.port());
 
     let output = scene.output(&["--url", &url, "run", "name", "true"]);
@@ -86,11 +106,37 @@ fn a_user_without_rights_is_77() {
 
 #[test]
 fn namespaces_keep_one_name_apart() {
-    let Some((scene, _server)) = Scene::with_server() else { return };
+    let Some((scene, _server)) = Scene::with_server() else {
+        return;
+    };
 
     let inner = env!("CARGO_BIN_EXE_semafence");
-    let other = ["run", "name", "--", inner, "--namespace", "other", "run", "--no-wait", "name", "true"];
-    let same = ["run", "name", "--limit", "2", "--", inner, "run", "--limit", "2", "--no-wait", "name", "true"];
+    let other = [
+        "run",
+        "name",
+        "--",
+        inner,
+        "--namespace",
+        "other",
+        "run",
+        "--no-wait",
+        "name",
+        "true",
+    ];
+    let same = [
+        "run",
+        "name",
+        "--limit",
+        "2",
+        "--",
+        inner,
+        "run",
+        "--limit",
+        "2",
+        "--no-wait",
+        "name",
+        "true",
+    ];
 
     assert_eq!(scene.code(&other), 0);
     assert_eq!(scene.code(&same), 0);

@@ -14,7 +14,9 @@ const FORWARDED: [(&str, Signal); 6] = [
 
 #[test]
 fn signals_reach_the_command_and_its_answer_is_the_exit_code() {
-    let Some((scene, _server)) = Scene::with_server() else { return };
+    let Some((scene, _server)) = Scene::with_server() else {
+        return;
+    };
 
     for (name, signal) in FORWARDED {
         let line = format!("trap 'echo got {name} > got; exit 42' {name}; echo > ready; while :; do sleep 0.05; done");
@@ -36,7 +38,9 @@ fn line_in_or_empty(scene: &Scene, name: &str) {
 
 #[test]
 fn a_command_that_a_signal_ends_is_128_more() {
-    let Some((scene, _server)) = Scene::with_server() else { return };
+    let Some((scene, _server)) = Scene::with_server() else {
+        return;
+    };
 
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130), (Signal::HUP, 129)] {
         let mut run = scene.start(&["run", "name", "-c", "echo > ready; exec sleep 30"]);
@@ -52,7 +56,9 @@ fn a_command_that_a_signal_ends_is_128_more() {
 
 #[test]
 fn a_signal_while_waiting_leaves_the_queue_and_runs_nothing() {
-    let Some((scene, _server)) = Scene::with_server() else { return };
+    let Some((scene, _server)) = Scene::with_server() else {
+        return;
+    };
     let _holder = scene.start(&["run", "name", "sleep", "30"]);
     scene.await_status("name", 1, 0);
 
@@ -70,7 +76,9 @@ fn a_signal_while_waiting_leaves_the_queue_and_runs_nothing() {
 
 #[test]
 fn a_signal_during_the_jitter_ends_it() {
-    let Some((scene, _server)) = Scene::with_server() else { return };
+    let Some((scene, _server)) = Scene::with_server() else {
+        return;
+    };
     let mut run = scene.start(&["run", "name", "--jitter", "1h", "true"]);
     // The handlers stand before the jitter begins; nothing tells from the outside when.
     std::thread::sleep(std::time::Duration::from_millis(300));
@@ -82,8 +90,13 @@ fn a_signal_during_the_jitter_ends_it() {
 
 #[test]
 fn what_nohup_ignores_stays_ignored() {
-    let Some((scene, _server)) = Scene::with_server() else { return };
-    let run = format!("trap '' HUP; exec {} run name -c 'echo > ready; sleep 1; exit 5'", env!("CARGO_BIN_EXE_semafence"));
+    let Some((scene, _server)) = Scene::with_server() else {
+        return;
+    };
+    let run = format!(
+        "trap '' HUP; exec {} run name -c 'echo > ready; sleep 1; exit 5'",
+        env!("CARGO_BIN_EXE_semafence")
+    );
     let mut command = scene.command(&[]);
     let mut shell = std::process::Command::new("sh");
     shell.args(["-c", &run]).current_dir(scene.path("."));

@@ -10,7 +10,9 @@ use crate::scene::Scene;
 
 #[test]
 fn status_shows_holders_and_waiters() {
-    let Some((scene, _server)) = Scene::with_server() else { return };
+    let Some((scene, _server)) = Scene::with_server() else {
+        return;
+    };
     let _holder = scene.start(&["run", "printers", "--meta", "job=first", "--ttl", "20s", "sleep", "30"]);
     scene.await_status("printers", 1, 0);
     let _waiter = scene.start(&["run", "printers", "--meta", "job=second", "sleep", "30"]);
@@ -34,12 +36,17 @@ fn status_shows_holders_and_waiters() {
     assert_eq!(object["waiters"][0]["place"], 1);
     assert_eq!(object["waiters"][0]["meta"]["job"], "second");
     let time = object["time"].as_str().unwrap();
-    assert!(time.ends_with('Z') && time.len() == "2026-01-01T00:00:00.000Z".len(), "{time}");
+    assert!(
+        time.ends_with('Z') && time.len() == "2026-01-01T00:00:00.000Z".len(),
+        "{time}"
+    );
 }
 
 #[test]
 fn a_name_that_nobody_used_is_free() {
-    let Some((scene, server)) = Scene::with_server() else { return };
+    let Some((scene, server)) = Scene::with_server() else {
+        return;
+    };
 
     let text = stdout(&scene.output(&["status", "nobody"]));
 
@@ -49,7 +56,9 @@ fn a_name_that_nobody_used_is_free() {
 
 #[test]
 fn ls_lists_names_of_a_form() {
-    let Some((scene, _server)) = Scene::with_server() else { return };
+    let Some((scene, _server)) = Scene::with_server() else {
+        return;
+    };
     for name in ["db-1", "db-2", "printers", "odd {name}"] {
         assert_eq!(scene.code(&["run", name, "--limit", "4", "true"]), 0);
     }
@@ -83,12 +92,17 @@ printers    0/4         0
 
 #[test]
 fn watching_writes_one_object_a_line_until_nobody_reads() {
-    let Some((scene, _server)) = Scene::with_server() else { return };
+    let Some((scene, _server)) = Scene::with_server() else {
+        return;
+    };
     let mut command = scene.command(&["--json", "status", "name", "--watch=0.05"]);
     let mut watch = Running(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
 
     let lines = BufReader::new(watch.0.stdout.take().unwrap()).lines();
-    let objects: Vec<Value> = lines.take(3).map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
+    let objects: Vec<Value> = lines
+        .take(3)
+        .map(|line| serde_json::from_str(&line.unwrap()).unwrap())
+        .collect();
 
     assert!(objects.iter().all(|object| object["schema"] == "semafence/status/v1"));
     assert_eq!(watch.code(), 141);

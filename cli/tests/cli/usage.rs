@@ -23,7 +23,11 @@ fn usage_errors_are_64_and_help_is_an_answer() {
     }
     for args in [&["--help"][..], &["--version"], &["run", "--help"], &["help", "run"]] {
         let output = scene.output(args);
-        assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""), "{args:?}");
+        assert_eq!(
+            (output.status.code(), stderr(&output).as_str()),
+            (Some(0), ""),
+            "{args:?}"
+        );
     }
 }
 
@@ -43,7 +47,11 @@ fn help_does_not_show_what_the_environment_holds() {
     let scene = Scene::bare();
 
     for args in [["--help", "--help"], ["run", "--help"], ["help", "run"]] {
-        let output = scene.command(&args).env("SEMAFENCE_URL", "redis://u:hunter2@h/").output().unwrap();
+        let output = scene
+            .command(&args)
+            .env("SEMAFENCE_URL", "redis://u:hunter2@h/")
+            .output()
+            .unwrap();
         assert!(!stdout(&output).contains("hunter2"), "{}", stdout(&output));
     }
 }
@@ -52,7 +60,12 @@ fn help_does_not_show_what_the_environment_holds() {
 fn a_command_without_an_address_says_how_to_start_a_server() {
     let scene = Scene::bare();
 
-    for args in [&["run", "name", "true"][..], &["status", "name"], &["ls"], &["--url", "sim://", "ls"]] {
+    for args in [
+        &["run", "name", "true"][..],
+        &["status", "name"],
+        &["ls"],
+        &["--url", "sim://", "ls"],
+    ] {
         let output = scene.output(args);
         assert_eq!(output.status.code(), Some(78), "{args:?}");
         assert!(stderr(&output).contains("redis-server"), "{}", stderr(&output));
@@ -63,10 +76,17 @@ fn a_command_without_an_address_says_how_to_start_a_server() {
 fn addresses_of_a_later_version_are_recognised() {
     let scene = Scene::bare();
 
-    for url in ["redis-sentinel://h:26379/?node=h2:26379&sentinelServiceName=m", "quorum://a:1,b:2,c:3"] {
+    for url in [
+        "redis-sentinel://h:26379/?node=h2:26379&sentinelServiceName=m",
+        "quorum://a:1,b:2,c:3",
+    ] {
         let output = scene.output(&["--url", url, "ls"]);
         assert_eq!(output.status.code(), Some(78), "{url}");
-        assert!(stderr(&output).contains("is not in this version"), "{}", stderr(&output));
+        assert!(
+            stderr(&output).contains("is not in this version"),
+            "{}",
+            stderr(&output)
+        );
     }
 }
 
@@ -75,10 +95,17 @@ fn an_unreachable_server_is_69_and_is_named() {
     let scene = Scene::bare();
 
     for args in [&["run", "name", "true"][..], &["status", "name"], &["ls"]] {
-        let output = scene.command(args).env("SEMAFENCE_URL", "redis://u:hunter2@127.0.0.1:1/").output().unwrap();
+        let output = scene
+            .command(args)
+            .env("SEMAFENCE_URL", "redis://u:hunter2@127.0.0.1:1/")
+            .output()
+            .unwrap();
         let said = stderr(&output);
         assert_eq!(output.status.code(), Some(69), "{args:?} {said}");
-        assert!(said.contains("redis://u:***@127.0.0.1:1/") && !said.contains("hunter2"), "{said}");
+        assert!(
+            said.contains("redis://u:***@127.0.0.1:1/") && !said.contains("hunter2"),
+            "{said}"
+        );
     }
 }
 
