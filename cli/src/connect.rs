@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use semafence::{LockBackend, SystemClock};
 use semafence_redis::{Options, Redis};
+use url::Url;
 
 use crate::address::Address;
 use crate::failure::Failure;
@@ -21,30 +22,36 @@ or set SEMAFENCE_URL; `semafence demo` needs none";
 /// Connects, and makes sure that the server answers.
 pub(crate) async fn connect(settings: &Settings) -> Result<Client, Failure> {
     let backend = match &settings.address {
-        None => {
-            return Err(Failure::config("several processes need a server, and no address is set").hint(START_A_SERVER));
-        }
-        Some(Address::Simulator) => {
-            let message = "sim:// lives inside one process, and several processes need a server";
-            return Err(Failure::config(message).hint(START_A_SERVER));
-        }
-        Some(Address::Redis(server)) => Redis::new(Options::from_url(server.as_str())?)?,
+        Some(Address::Redis(server)) => redis(server)?,
+        Some(Address::Simulator) => return Err(no_server("sim:// lives inside one process")),
+        None => return Err(no_server("no address is set")),
     };
-    let backend: Arc<dyn LockBackend> = Arc::new(backend);
     let client = Client::builder(backend).namespace(&settings.namespace).build()?;
+    check(&client, settings.address.as_ref()).await?;
+    Ok(client)
+}
+
+/// A backend for one Redis or Valkey. Sends nothing.
+pub(crate) fn redis(server: &Url) -> Result<Arc<dyn LockBackend>, Failure> {
+    Ok(Arc::new(Redis::new(Options::from_url(server.as_str())?)?))
+}
+
+/// Makes sure that the server answers. The library would wait for it; a person at a terminal should be told.
+pub(crate) async fn check(client: &Client, address: Option<&Address>) -> Result<(), Failure> {
     match client.time().await {
-        Ok(_) => Ok(client),
-        Err(error) => Err(at(settings.address.as_ref(), error.into())),
+        Ok(_) => Ok(()),
+        Err(error) => Err(at(address, error.into())),
     }
 }
 
 /// Says which server.
 fn at(address: Option<&Address>, failure: Failure) -> Failure {
     match address {
-        Some(address) => Failure {
-            message: format!("{address}: {}", failure.message),
-            ..failure
-        },
+        Some(address) => Failure { message: format!("{address}: {}", failure.message), ..failure },
         None => failure,
     }
+}
+
+fn no_server(why: &str) -> Failure {
+    Failure::config(format!("{why}, and several processes need a server")).hint(START_A_SERVER)
 }

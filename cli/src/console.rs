@@ -43,6 +43,18 @@ impl Console {
         stdout.flush()
     }
 
+    /// Whether the answer goes to a terminal that can be drawn on.
+    pub(crate) fn draws(&self) -> bool {
+        !self.json && io::stdout().is_terminal() && self.stdout_color() != ColorChoice::Never
+    }
+
+    fn stdout_color(&self) -> ColorChoice {
+        match self.color {
+            ColorChoice::Auto => AutoStream::choice(&io::stdout()),
+            chosen => chosen,
+        }
+    }
+
     /// Tells why the program ends.
     pub(crate) fn error(&self, failure: &Failure) {
         if self.json {

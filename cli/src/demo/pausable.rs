@@ -1,0 +1,116 @@
+//! A backend whose process can be paused: its messages wait, while the world goes on.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use semafence::{
+    Attempt, BackendError, Claim, HolderId, Inbox, LockBackend, Name, Queueing, Standing, Status, Timestamp, Wakeup,
+};
+use tokio::sync::watch;
+
+/// Pauses and resumes the process of a [`Pausable`].
+#[derive(Debug, Clone)]
+pub(super) struct Switch(watch::Sender<bool>);
+
+impl Switch {
+    pub(super) fn new() -> Self {
+        Self(watch::Sender::new(false))
+    }
+
+    pub(super) fn pause(&self) {
+        self.0.send_replace(true);
+    }
+
+    pub(super) fn resume(&self) {
+        self.0.send_replace(false);
+    }
+}
+
+/// A backend behind a switch.
+#[derive(Debug, Clone)]
+pub(super) struct Pausable {
+    backend: Arc<dyn LockBackend>,
+    paused: watch::Receiver<bool>,
+}
+
+impl Pausable {
+    pub(super) fn new(backend: Arc<dyn LockBackend>, switch: &Switch) -> Self {
+        Self {
+            backend,
+            paused: switch.0.subscribe(),
+        }
+    }
+
+    /// Waits while the process is paused.
+    async fn go(&self) {
+        // An error says that the switch is gone, and nobody can pause any more.
+        let _nobody_can_pause_any_more = self.paused.clone().wait_for(|paused| !paused).await;
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl LockBackend for Pausable {
+    async fn acquire(&self, claim: &Claim, queueing: Queueing) -> Result<Attempt, BackendError> {
+        self.go().await;
+        self.backend.acquire(claim, queueing).await
+    }
+
+    async fn refresh(&self, claims: &[Claim]) -> Vec<Result<Standing, BackendError>> {
+        self.go().await;
+        self.backend.refresh(claims).await
+    }
+
+    async fn release(&self, claim: &Claim) -> Result<Standing, BackendError> {
+        self.go().await;
+        self.backend.release(claim).await
+    }
+
+    async fn time(&self) -> Result<Timestamp, BackendError> {
+        self.go().await;
+        self.backend.time().await
+    }
+
+    async fn notify(&self, inbox: Inbox) -> Result<BoxStream<'static, Wakeup>, BackendError> {
+        self.go().await;
+        let this = self.clone();
+        let wakeups = self.backend.notify(inbox).await?;
+        let delayed = wakeups.then(move |wakeup| {
+            let this = this.clone();
+            async move {
+                this.go().await;
+                wakeup
+            }
+        });
+        Ok(delayed.boxed())
+    }
+
+    async fn inspect(&self, name: &Name) -> Result<Status, BackendError> {
+        self.go().await;
+        self.backend.inspect(name).await
+    }
+
+    async fn list(&self, namespace: &str) -> Result<Vec<Name>, BackendError> {
+        self.go().await;
+        self.backend.list(namespace).await
+    }
+
+    async fn force_release(&self, name: &Name, holder: HolderId) -> Result<Standing, BackendError> {
+        self.go().await;
+        self.backend.force_release(name, holder).await
+    }
+
+    async fn resize(&self, name: &Name, limit: Option<u32>) -> Result<Option<u32>, BackendError> {
+        self.go().await;
+        self.backend.resize(name, limit).await
+    }
+
+    fn keeper_handle(&self) -> Arc<dyn LockBackend> {
+        Arc::new(Self {
+            backend: self.backend.keeper_handle(),
+            paused: self.paused.clone(),
+        })
+    }
+}
