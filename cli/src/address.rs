@@ -1,7 +1,10 @@
 //! Where the semaphores are kept.
 
 use std::fmt;
+use std::sync::Arc;
 
+use semafence::LockBackend;
+use semafence_redis::{Options, Redis};
 use url::Url;
 
 use crate::failure::Failure;
@@ -12,35 +15,52 @@ const FORMS: &str = "addresses look like redis://host:6379/ or rediss://user@hos
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Address {
     /// One Redis or Valkey.
-    Redis(Url),
+    Redis(Server),
     /// The simulator inside this process.
     Simulator,
 }
 
+/// Where a server is, and how to log in there.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Server {
+    /// May hold a password too; the one beside it wins.
+    url: Url,
+    password: Option<String>,
+}
+
+impl Server {
+    /// A backend for it. Sends nothing.
+    pub(crate) fn backend(&self) -> Result<Arc<dyn LockBackend>, Failure> {
+        let options = Options::from_url(self.url.as_str())?;
+        let options = match &self.password {
+            Some(password) => options.password(password),
+            None => options,
+        };
+        Ok(Arc::new(Redis::new(options)?))
+    }
+}
+
 impl Address {
-    /// Reads an address and puts the password in, if there is one beside it.
-    pub(crate) fn parse(text: &str, password: Option<&str>) -> Result<Self, Failure> {
+    /// Reads an address; a password may come beside it.
+    pub(crate) fn parse(text: &str, password: Option<String>) -> Result<Self, Failure> {
         // The text is not repeated in the error: it may hold a password.
         let parsed = Url::parse(text.trim())
             .map_err(|error| Failure::config(format!("the address is not a URL: {error}")).hint(FORMS));
-        let mut url = match parsed {
+        let url = match parsed {
             Err(_) if scheme(text) == Some("quorum") => return Err(unsupported("quorum")),
             parsed => parsed?,
         };
         match url.scheme() {
-            "redis" | "rediss" => {}
-            "sim" => return Ok(Self::Simulator),
-            "redis-sentinel" | "rediss-sentinel" | "quorum" => return Err(unsupported(url.scheme())),
-            other => return Err(Failure::config(format!("{other}:// is no known kind of address")).hint(FORMS)),
+            "redis" | "rediss" | "valkey" | "valkeys" if url.host_str().is_none_or(str::is_empty) => {
+                Err(Failure::config("the address names no host").hint(FORMS))
+            }
+            "redis" | "rediss" | "valkey" | "valkeys" | "redis+unix" | "valkey+unix" | "unix" => {
+                Ok(Self::Redis(Server { url, password }))
+            }
+            "sim" => Ok(Self::Simulator),
+            scheme @ ("redis-sentinel" | "rediss-sentinel" | "quorum") => Err(unsupported(scheme)),
+            other => Err(Failure::config(format!("{other}:// is no known kind of address")).hint(FORMS)),
         }
-        if url.host_str().is_none_or(str::is_empty) {
-            return Err(Failure::config("the address names no host").hint(FORMS));
-        }
-        if let Some(password) = password {
-            url.set_password(Some(password))
-                .map_err(|()| Failure::config("the address cannot carry a password").hint(FORMS))?;
-        }
-        Ok(Self::Redis(url))
     }
 }
 
@@ -49,23 +69,28 @@ fn scheme(text: &str) -> Option<&str> {
 }
 
 fn unsupported(scheme: &str) -> Failure {
-    Failure::config(format!("{scheme}:// is not in this version")).hint("use redis:// or rediss:// with one server")
+    Failure::config(format!("{scheme}:// is not in this version"))
+        .hint("use one server: redis://host:6379/, or rediss:// for TLS")
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Redis(server) => server.fmt(f),
             Self::Simulator => f.write_str("sim://"),
-            Self::Redis(url) => {
-                let mut shown = url.clone();
-                shown.set_query(None);
-                if shown.password().is_some() {
-                    // Setting what is there cannot fail.
-                    let _has_a_host = shown.set_password(Some("***"));
-                }
-                f.write_str(shown.as_str())
-            }
         }
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = self.url.clone();
+        shown.set_query(None);
+        if shown.password().is_some() {
+            // Setting what is there cannot fail.
+            let _has_a_host = shown.set_password(Some("***"));
+        }
+        f.write_str(shown.as_str())
     }
 }
 
@@ -85,15 +110,14 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_put_in_and_never_shown() {
-        let address = Address::parse("redis://worker@host:7000/2", Some("p@ss/word")).unwrap();
+    fn a_password_is_never_shown() {
+        let inside = "redis://worker:hunter2@host:7000/2?pass=hunter2";
+        let beside = "valkey+unix:///run/valkey.sock?pass=hunter2";
 
-        let Address::Redis(url) = &address else {
-            panic!("{address}")
-        };
-        assert_eq!(url.as_str(), "redis://worker:p%40ss%2Fword@host:7000/2");
-        assert_eq!(address.to_string(), "redis://worker:***@host:7000/2");
-        assert_eq!(format!("{address:?}"), "Address(redis://worker:***@host:7000/2)");
+        let shown = [inside, beside].map(|text| Address::parse(text, Some("hunter2".to_owned())).unwrap());
+
+        assert_eq!(shown[0].to_string(), "redis://worker:***@host:7000/2");
+        assert_eq!(format!("{:?}", shown[1]), "Address(valkey+unix:///run/valkey.sock)");
     }
 
     #[test]

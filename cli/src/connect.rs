@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use semafence::{LockBackend, SystemClock};
-use semafence_redis::{Options, Redis};
-use url::Url;
 
 use crate::address::Address;
 use crate::failure::Failure;
@@ -22,18 +20,13 @@ or set SEMAFENCE_URL; `semafence demo` needs none";
 /// Connects, and makes sure that the server answers.
 pub(crate) async fn connect(settings: &Settings) -> Result<Client, Failure> {
     let backend = match &settings.address {
-        Some(Address::Redis(server)) => redis(server)?,
+        Some(Address::Redis(server)) => server.backend()?,
         Some(Address::Simulator) => return Err(no_server("sim:// lives inside one process")),
         None => return Err(no_server("no address is set")),
     };
     let client = Client::builder(backend).namespace(&settings.namespace).build()?;
     check(&client, settings.address.as_ref()).await?;
     Ok(client)
-}
-
-/// A backend for one Redis or Valkey. Sends nothing.
-pub(crate) fn redis(server: &Url) -> Result<Arc<dyn LockBackend>, Failure> {
-    Ok(Arc::new(Redis::new(Options::from_url(server.as_str())?)?))
 }
 
 /// Makes sure that the server answers. The library would wait for it; a person at a terminal should be told.
@@ -47,7 +40,10 @@ pub(crate) async fn check(client: &Client, address: Option<&Address>) -> Result<
 /// Says which server.
 fn at(address: Option<&Address>, failure: Failure) -> Failure {
     match address {
-        Some(address) => Failure { message: format!("{address}: {}", failure.message), ..failure },
+        Some(address) => Failure {
+            message: format!("{address}: {}", failure.message),
+            ..failure
+        },
         None => failure,
     }
 }

@@ -20,7 +20,7 @@ pub(crate) fn short(duration: Duration) -> String {
     if seconds == 0 {
         return format!("{}ms", duration.as_millis());
     }
-    if seconds < 10 {
+    if seconds < 10 && duration.subsec_millis() >= 50 {
         return format!("{:.1}s", duration.as_secs_f64());
     }
     let first = UNITS
@@ -78,6 +78,7 @@ mod tests {
 
         assert_eq!(short(350), "350ms");
         assert_eq!(short(1_500), "1.5s");
+        assert_eq!(short(2_000), "2s");
         assert_eq!(short(59_000), "59s");
         assert_eq!(short(90_000), "1m 30s");
         assert_eq!(short(3_600_000), "1h");

@@ -207,8 +207,8 @@ printers  1/2         3
 SLOT  TOKEN  AGE     LEFT  HOLDER
 1     9      1m 30s  12s   host=a pid=7
 
-PLACE  PERMITS  AGE   WAITER
-1      1        2.0s  -
+PLACE  PERMITS  AGE  WAITER
+1      1        2s   -
 … and 2 more
 "
         );

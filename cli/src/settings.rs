@@ -30,7 +30,7 @@ impl Settings {
         let text = given(&global.url).or(file.url.as_deref());
         let password = password(global.password_file.as_deref().or(file.password_file.as_deref()))?;
         Ok(Self {
-            address: text.map(|text| Address::parse(text, password.as_deref())).transpose()?,
+            address: text.map(|text| Address::parse(text, password)).transpose()?,
             namespace: given(&global.namespace)
                 .or(file.namespace.as_deref())
                 .unwrap_or(DEFAULT_NAMESPACE)

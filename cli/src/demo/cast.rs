@@ -1,5 +1,6 @@
 //! Who takes part, and where.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use semafence::{KeeperMode, LockBackend};
 use semafence_sim::Sim;
 
 use super::pausable::{Pausable, Switch};
-use crate::address::Address;
+use crate::address::{Address, Server};
 use crate::connect::{self, Client, Semaphore};
 use crate::failure::Failure;
 use crate::settings::Settings;
@@ -61,37 +62,46 @@ impl Worker {
         let builder = Client::builder(backend).namespace(namespace);
         // The simulator runs on this program's one thread.
         let client = builder.keeper(KeeperMode::Task).build()?;
-        let semaphore = client.semaphore(SEMAPHORE, LIMIT).ttl(TTL).meta("worker", name).build()?;
-        Ok(Self { name, client, semaphore, switch })
+        let semaphore = client
+            .semaphore(SEMAPHORE, LIMIT)
+            .ttl(TTL)
+            .meta("worker", name)
+            .build()?;
+        Ok(Self {
+            name,
+            client,
+            semaphore,
+            switch,
+        })
     }
 }
 
 /// The server that the demo runs on.
 enum Stage<'a> {
-    Redis(&'a Address, &'a url::Url),
+    Redis(&'a Server),
     Simulator(Sim),
 }
 
 impl<'a> Stage<'a> {
     fn at(address: Option<&'a Address>, seed: u64) -> Self {
         match address {
-            Some(address @ Address::Redis(server)) => Self::Redis(address, server),
+            Some(Address::Redis(server)) => Self::Redis(server),
             Some(Address::Simulator) | None => Self::Simulator(Sim::new(seed)),
         }
     }
 
     fn backend(&self) -> Result<Arc<dyn LockBackend>, Failure> {
         match self {
-            Self::Redis(_, server) => connect::redis(server),
+            Self::Redis(server) => server.backend(),
             Self::Simulator(sim) => Ok(Arc::new(sim.backend())),
         }
     }
 }
 
-impl std::fmt::Display for Stage<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Stage<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Redis(address, _) => write!(f, "{address}"),
+            Self::Redis(server) => server.fmt(f),
             Self::Simulator(_) => f.write_str("a simulated one, inside this program"),
         }
     }

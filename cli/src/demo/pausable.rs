@@ -45,8 +45,9 @@ impl Pausable {
 
     /// Waits while the process is paused.
     async fn go(&self) {
+        let mut paused = self.paused.clone();
         // An error says that the switch is gone, and nobody can pause any more.
-        let _nobody_can_pause_any_more = self.paused.clone().wait_for(|paused| !paused).await;
+        let _nobody_can_pause_any_more = paused.wait_for(|paused| !paused).await.is_err();
     }
 }
 

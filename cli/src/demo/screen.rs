@@ -60,7 +60,11 @@ impl Screen {
             }
             Self::Drawn { lines } => {
                 let picture = picture(&journal.since(0), journal.now(), cast);
-                let up = if *lines > 0 { format!("\x1b[{lines}A") } else { String::new() };
+                let up = if *lines > 0 {
+                    format!("\x1b[{lines}A")
+                } else {
+                    String::new()
+                };
                 *lines = picture.lines().count();
                 console.data(&format!("{up}{picture}"))
             }
@@ -69,7 +73,13 @@ impl Screen {
 }
 
 fn lines(events: &[Event], cast: &Cast) -> String {
-    let line = |event: &Event| Some(format!("{:5.2} s  {}\n", event.at.as_secs_f64(), sentence::of(event, cast)?));
+    let line = |event: &Event| {
+        Some(format!(
+            "{:5.2} s  {}\n",
+            event.at.as_secs_f64(),
+            sentence::of(event, cast)?
+        ))
+    };
     events.iter().filter_map(line).collect()
 }
 
@@ -79,7 +89,9 @@ fn picture(events: &[Event], now: Duration, cast: &Cast) -> String {
     let mut picture = String::new();
     for (number, name) in cast.names().enumerate() {
         let own: Vec<&Event> = events.iter().filter(|event| event.worker == number).collect();
-        let bar: String = (0..columns).map(|column| cell(&own, moment(column, columns), now)).collect();
+        let bar: String = (0..columns)
+            .map(|column| cell(&own, moment(column, columns), now))
+            .collect();
         let state = State::at(&own, now).map_or("", State::word);
         line(&mut picture, &format!("  {name:<5} {bar}  {state}"));
     }
@@ -87,7 +99,14 @@ fn picture(events: &[Event], now: Duration, cast: &Cast) -> String {
     line(&mut picture, "");
     let told: Vec<String> = events.iter().filter_map(|event| caption(event, cast)).collect();
     for row in 0..CAPTION_LINES {
-        line(&mut picture, told.get(row).map_or("", String::as_str));
+        // A line that wraps would shift the picture.
+        let caption: String = told
+            .get(row)
+            .into_iter()
+            .flat_map(|text| text.chars())
+            .take(width() - 1)
+            .collect();
+        line(&mut picture, &caption);
     }
     picture
 }
@@ -116,7 +135,15 @@ fn moment(column: usize, columns: usize) -> Duration {
 
 fn legend() -> String {
     let part = |state: State| format!("{} {}", state.cell(), state.word());
-    [State::Waiting, State::Inside(0), State::Inside(1), State::Paused, State::Expired].map(part).join("   ")
+    [
+        State::Waiting,
+        State::Inside(0),
+        State::Inside(1),
+        State::Paused,
+        State::Expired,
+    ]
+    .map(part)
+    .join("   ")
 }
 
 /// What a worker does at a moment.
@@ -140,7 +167,7 @@ impl State {
             What::Waits => Some(Self::Waiting),
             What::Refused(_) | What::Writes => None,
         };
-        last.filter_map(|event| state(event)).next()
+        last.filter_map(state).next()
     }
 
     fn word(self) -> &'static str {
@@ -174,7 +201,7 @@ fn columns() -> usize {
 
 #[cfg(unix)]
 fn width() -> usize {
-    rustix::termios::tcgetwinsize(io::stdout()).map_or(80, |size| usize::from(size.ws_col))
+    rustix::termios::tcgetwinsize(io::stdout()).map_or(80, |size| usize::from(size.ws_col).max(1))
 }
 
 #[cfg(not(unix))]

@@ -11,10 +11,10 @@ pub(super) fn introduction(cast: &Cast) -> String {
     let count = names.len();
     format!(
         "\
-{count} workers share {LIMIT} permits of the semaphore \"{SEMAPHORE}\": only {LIMIT} may use a printer at a time,
-the others wait in line. Each worker has a client of its own, as if it ran on a machine of its own.
+{count} workers share {LIMIT} permits of the semaphore \"{SEMAPHORE}\": slot 0 and slot 1 are two printers,
+and who has no slot waits in line. Each worker has a client of its own, as if it ran on a machine of its own.
 A permit is a lease of {ttl}: it is renewed while its worker lives, and free again {ttl} after it does not.
-With each permit comes a token that grows from grant to grant; the printer refuses writes with old ones.
+With each permit comes a token that grows from grant to grant; a printer refuses writes with an older one.
 The server: {}.
 
 ",
@@ -38,10 +38,10 @@ pub(super) fn of(event: &Event, cast: &Cast) -> Option<String> {
 pub(super) fn turning_point(event: &Event, cast: &Cast) -> Option<String> {
     let name = cast.workers[event.worker].name;
     let sentence = match event.what {
-        What::Pauses => format!("{name}'s machine stands still while it holds a permit: it can renew nothing"),
+        What::Pauses => format!("{name}'s machine stands still inside: it can renew nothing"),
         What::Loses { .. } => format!("{name}'s lease is over, so the slot goes to the next in line"),
         What::Wakes => format!("{name}'s machine goes on and, knowing nothing, writes to its printer"),
-        What::Refused(stale) => format!("the printer refuses {name}: {stale}"),
+        What::Refused(stale) => format!("refused: token {} is older than {}", stale.token, stale.newest),
         _ => return None,
     };
     Some(sentence)

@@ -9,6 +9,11 @@ use super::cast::{Cast, LIMIT};
 use super::journal::{Event, What};
 use crate::duration::short;
 
+const NEXT: &str = "
+Next, with a server of your own:
+  semafence --url redis://127.0.0.1/ run --limit 2 printers -c 'echo slot $SEMAFENCE_SLOT, token $SEMAFENCE_TOKEN'
+";
+
 /// The promises, each with what was seen.
 #[derive(Debug)]
 pub(super) struct Verdict {
@@ -43,8 +48,15 @@ impl Verdict {
 
     pub(super) fn text(&self) -> String {
         let lines: Vec<String> = self.checks.iter().map(Check::line).collect();
-        let end = if self.holds() { "All of it held." } else { "This should not have happened; please report it." };
-        format!("\nWhat was promised, and what was seen:\n{}{end}\n", lines.concat())
+        let end = if self.holds() {
+            "All of it held."
+        } else {
+            "This should not have happened; please report it."
+        };
+        format!(
+            "\nWhat was promised, and what was seen:\n{}{end}\n{NEXT}",
+            lines.concat()
+        )
     }
 
     pub(super) fn object(&self) -> Value {
@@ -88,7 +100,10 @@ struct Turn {
 }
 
 fn turns(events: &[Event]) -> Vec<Turn> {
-    let entered = events.iter().enumerate().filter(|(_, event)| matches!(event.what, What::Enters { .. }));
+    let entered = events
+        .iter()
+        .enumerate()
+        .filter(|(_, event)| matches!(event.what, What::Enters { .. }));
     let turn = |(index, entered): (usize, &Event)| {
         let later = events[index..].iter().filter(|event| event.worker == entered.worker);
         let end = later.filter_map(|event| match event.what {
@@ -96,16 +111,26 @@ fn turns(events: &[Event]) -> Vec<Turn> {
             What::Loses { ended, .. } => Some(ended.min(event.at)),
             _ => None,
         });
-        Turn { from: entered.at, to: end.min().unwrap_or(Duration::MAX) }
+        Turn {
+            from: entered.at,
+            to: end.min().unwrap_or(Duration::MAX),
+        }
     };
     entered.map(turn).collect()
 }
 
 fn everybody_served(events: &[Event], names: &[&str]) -> Check {
     let turns = |number| {
-        events.iter().filter(|event| event.worker == number && matches!(event.what, What::Enters { .. })).count()
+        events
+            .iter()
+            .filter(|event| event.worker == number && matches!(event.what, What::Enters { .. }))
+            .count()
     };
-    let counts: Vec<(usize, &str)> = names.iter().enumerate().map(|(number, name)| (turns(number), *name)).collect();
+    let counts: Vec<(usize, &str)> = names
+        .iter()
+        .enumerate()
+        .map(|(number, name)| (turns(number), *name))
+        .collect();
     let seen: Vec<String> = counts.iter().map(|(count, name)| format!("{name} {count}")).collect();
     Check {
         name: "everybody served",
@@ -127,14 +152,24 @@ fn tokens_in_order(events: &[Event]) -> Check {
     Check {
         name: "tokens in order",
         holds: grants > 0 && wrong == 0,
-        seen: format!("{grants} grants of {} slots, {wrong} tokens not larger than the one before", newest.len()),
+        seen: format!(
+            "{grants} grants of {} slots, {wrong} tokens not larger than the one before",
+            newest.len()
+        ),
     }
 }
 
 fn loss_before_next(events: &[Event], names: &[&str]) -> Check {
-    let check = |holds, seen| Check { name: "lost in time", holds, seen };
+    let check = |holds, seen| Check {
+        name: "lost in time",
+        holds,
+        seen,
+    };
     let Some(loss) = Loss::find(events) else {
-        return check(false, "nobody lost a lease and was replaced, and one should have been".to_owned());
+        return check(
+            false,
+            "nobody lost a lease and was replaced, and one should have been".to_owned(),
+        );
     };
     let seen = format!(
         "{}'s lease was over by its own clock {} before {} got the slot",
@@ -159,9 +194,18 @@ impl Loss {
             What::Loses { ended, .. } => Some((at, event.worker, ended)),
             _ => None,
         })?;
-        let entered = events[..at].iter().rposition(|event| event.worker == worker && slot(event).is_some())?;
-        let next = events[entered + 1..].iter().find(|event| slot(event) == slot(&events[entered]))?;
-        Some(Self { worker, ended, next: next.worker, next_at: next.at })
+        let entered = events[..at]
+            .iter()
+            .rposition(|event| event.worker == worker && slot(event).is_some())?;
+        let next = events[entered + 1..]
+            .iter()
+            .find(|event| slot(event) == slot(&events[entered]))?;
+        Some(Self {
+            worker,
+            ended,
+            next: next.worker,
+            next_at: next.at,
+        })
     }
 }
 
@@ -173,16 +217,25 @@ fn slot(event: &Event) -> Option<u32> {
 }
 
 fn stale_write_refused(events: &[Event], names: &[&str]) -> Check {
-    let paused: Vec<usize> =
-        events.iter().filter(|event| event.what == What::Pauses).map(|event| event.worker).collect();
-    let refused: Vec<&Event> = events.iter().filter(|event| matches!(event.what, What::Refused(_))).collect();
+    let paused: Vec<usize> = events
+        .iter()
+        .filter(|event| event.what == What::Pauses)
+        .map(|event| event.worker)
+        .collect();
+    let refused: Vec<&Event> = events
+        .iter()
+        .filter(|event| matches!(event.what, What::Refused(_)))
+        .collect();
     let accepted = events.iter().filter(|event| event.what == What::Writes).count();
     let by_the_paused_alone = refused.iter().all(|event| paused.contains(&event.worker));
     let who = paused.first().map_or("nobody", |&number| names[number]);
     Check {
         name: "stale write refused",
         holds: refused.len() == 1 && by_the_paused_alone && accepted > 0,
-        seen: format!("{accepted} writes accepted, {} refused: {who}'s, after its pause", refused.len()),
+        seen: format!(
+            "{accepted} writes accepted, {} refused: {who}'s, after its pause",
+            refused.len()
+        ),
     }
 }
 
@@ -195,20 +248,34 @@ mod tests {
     const NAMES: [&str; 2] = ["Ada", "Ben"];
 
     fn event(at_ms: u64, worker: usize, what: What) -> Event {
-        Event { at: Duration::from_millis(at_ms), worker, what }
+        Event {
+            at: Duration::from_millis(at_ms),
+            worker,
+            what,
+        }
     }
 
     fn enters(slot: u32, token: u64) -> What {
-        What::Enters { slot, token: FencingToken::from_u64(token) }
+        What::Enters {
+            slot,
+            token: FencingToken::from_u64(token),
+        }
     }
 
     fn loses(ended_ms: u64) -> What {
-        What::Loses { reason: LossReason::Expired, ended: Duration::from_millis(ended_ms) }
+        What::Loses {
+            reason: LossReason::Expired,
+            ended: Duration::from_millis(ended_ms),
+        }
     }
 
     #[test]
     fn three_inside_at_once_are_one_too_many() {
-        let mut events = vec![event(0, 0, enters(0, 1)), event(10, 1, enters(1, 2)), event(20, 2, enters(0, 3))];
+        let mut events = vec![
+            event(0, 0, enters(0, 1)),
+            event(10, 1, enters(1, 2)),
+            event(20, 2, enters(0, 3)),
+        ];
         assert!(!limit_kept(&events).holds);
 
         events.insert(2, event(20, 0, What::Leaves));
@@ -217,7 +284,13 @@ mod tests {
 
     #[test]
     fn a_token_that_does_not_grow_within_its_slot_is_seen() {
-        let events = |last| [event(0, 0, enters(0, 5)), event(1, 1, enters(1, 4)), event(2, 0, enters(0, last))];
+        let events = |last| {
+            [
+                event(0, 0, enters(0, 5)),
+                event(1, 1, enters(1, 4)),
+                event(2, 0, enters(0, last)),
+            ]
+        };
 
         assert!(tokens_in_order(&events(6)).holds);
         assert!(!tokens_in_order(&events(5)).holds);
@@ -225,21 +298,34 @@ mod tests {
 
     #[test]
     fn a_successor_before_the_end_of_the_lease_is_seen() {
-        let events = |next| [event(0, 0, enters(1, 1)), event(next, 1, enters(1, 2)), event(1010, 0, loses(1000))];
+        let events = |next| {
+            [
+                event(0, 0, enters(1, 1)),
+                event(next, 1, enters(1, 2)),
+                event(1010, 0, loses(1000)),
+            ]
+        };
 
         assert!(!loss_before_next(&events(900), &NAMES).holds);
-        assert_eq!(loss_before_next(&[], &NAMES).holds, false);
+        assert!(!loss_before_next(&[], &NAMES).holds);
         let mut in_time = events(1020);
         in_time.swap(1, 2);
         let check = loss_before_next(&in_time, &NAMES);
         assert!(check.holds);
-        assert_eq!(check.seen, "Ada's lease was over by its own clock 20ms before Ben got the slot");
+        assert_eq!(
+            check.seen,
+            "Ada's lease was over by its own clock 20ms before Ben got the slot"
+        );
     }
 
     #[test]
     fn a_stale_write_that_is_accepted_or_a_good_one_that_is_refused_is_seen() {
         let token = FencingToken::from_u64(1);
-        let refused = What::Refused(StaleToken { slot: 0, token, newest: FencingToken::from_u64(2) });
+        let refused = What::Refused(StaleToken {
+            slot: 0,
+            token,
+            newest: FencingToken::from_u64(2),
+        });
         let story = |last| [event(0, 0, What::Writes), event(1, 0, What::Pauses), last];
 
         assert!(stale_write_refused(&story(event(2, 0, refused)), &NAMES).holds);

@@ -36,7 +36,7 @@ impl Timing {
             let message = format!(
                 "with --ttl {} the command could outlive its lease: --kill-after may be {} at most, not {}",
                 short(ttl),
-                short(longest),
+                exact(longest),
                 short(kill_after)
             );
             return Err(Failure::config(message).hint("choose a longer --ttl or a shorter --kill-after"));
@@ -52,6 +52,12 @@ impl Timing {
             kill_at: (terminate_at + self.kill_after).since_origin(),
         }
     }
+}
+
+/// To the millisecond, and never longer: it is there to be typed.
+fn exact(duration: Duration) -> impl std::fmt::Display {
+    let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    humantime::format_duration(Duration::from_millis(millis))
 }
 
 /// What the signal and a busy machine may need.
@@ -100,7 +106,9 @@ mod tests {
 
         assert_eq!(failure.exit, exit::CONFIG);
         assert!(
-            failure.message.contains("--kill-after may be 4.2s at most, not 4.5s"),
+            failure
+                .message
+                .contains("--kill-after may be 4s 250ms at most, not 4.5s"),
             "{failure}"
         );
         assert!(Timing::new(millis(15_000), Some(millis(4_250))).is_ok());

@@ -1,16 +1,14 @@
 //! Supervisors and guards that are killed.
 
-use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use rustix::fs::{Mode, OFlags, open};
 use rustix::process::{Pid, kill_process_group};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::process::{Running, Signal, children_of, eventually, pid_in, runs, send};
 use crate::scene::Scene;
+use crate::terminal::terminal;
 
 /// A command with a child and a grandchild, all of which ignore whatever can be ignored.
 const FAMILY: &str = "\
@@ -101,16 +99,6 @@ fn signals_do_not_end_a_guard() {
     }
 
     assert_eq!(run.code(), 3);
-}
-
-/// A pseudo-terminal: whoever has it as stdin is told that it is a terminal.
-fn terminal() -> (File, File) {
-    let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&controller).unwrap();
-    unlockpt(&controller).unwrap();
-    let name = ptsname(&controller, Vec::new()).unwrap();
-    let terminal = open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
-    (controller.into(), terminal.into())
 }
 
 /// On a terminal the command shares the group of the supervisor and its pipeline.

@@ -1,6 +1,7 @@
 //! The program as its users run it: real processes, and a real server where one is needed.
-#![cfg(unix)]
+#![cfg(target_os = "linux")]
 
+mod demo;
 mod guarding;
 mod loss;
 mod process;
@@ -10,4 +11,5 @@ mod settings;
 mod signals;
 mod soak;
 mod status;
+mod terminal;
 mod usage;

@@ -78,9 +78,9 @@ fn a_password_comes_from_address_environment_or_file_and_is_never_shown() {
     let from_environment = scene
         .command(&["--url", &url, "ls"])
         .env("SEMAFENCE_PASSWORD", "hunter2")
-        .status()
+        .output()
         .unwrap();
-    assert_eq!(from_environment.code(), Some(0));
+    assert_eq!(from_environment.status.code(), Some(0));
     let wrong = scene.output(&["-vvv", "--url", &url, "--password-file", "wrong", "ls"]);
     assert_eq!(wrong.status.code(), Some(77), "{}", stderr(&wrong));
     assert!(!stderr(&wrong).contains("swordfish"), "{}", stderr(&wrong));
