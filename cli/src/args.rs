@@ -32,7 +32,7 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Address of the server: redis://[user:password@]host:port[/db], rediss:// for TLS
+    /// Address of the server, such as redis://user:password@host:6379/0; rediss:// for TLS
     #[arg(
         long,
         global = true,
