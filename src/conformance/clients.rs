@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 
-use super::lab::{AnyClient, Lab, TTL};
+use super::lab::{AnyClient, LONG, Lab, TTL};
 use crate::backend::Standing;
 use crate::clock::Clock;
 use crate::config::Strategy;
@@ -14,9 +14,6 @@ use crate::error::{Error, LossReason};
 use crate::semaphore::Semaphore;
 
 type AnySemaphore = Semaphore<Arc<dyn crate::LockBackend>, Arc<dyn Clock>>;
-
-/// Long enough that only what a clause does ends a lease.
-const LONG: Duration = Duration::from_secs(10);
 
 fn semaphore(client: &AnyClient, limit: u32, strategy: Strategy, ttl: Duration) -> AnySemaphore {
     let builder = client.semaphore("name", limit).ttl(ttl).strategy(strategy);

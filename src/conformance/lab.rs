@@ -13,8 +13,12 @@ use crate::keeper::Loss;
 use crate::name::Name;
 use crate::status::Status;
 
-/// Short enough to wait for, long enough not to end while a busy machine takes a breath.
-pub(super) const TTL: Duration = Duration::from_millis(600);
+/// Of leases that a clause waits to end: short enough for that, and a sixth of it, which one verb may take, long enough
+/// for a busy machine.
+pub(super) const TTL: Duration = Duration::from_millis(1500);
+
+/// Of leases that only end because of what a clause does.
+pub(super) const LONG: Duration = Duration::from_secs(10);
 
 /// Far more than a machine takes to do anything, for waits that must end.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
@@ -49,14 +53,22 @@ impl Lab {
         self.claim_of("name", limit)
     }
 
+    /// The same for a lease of [`TTL`], to be outlasted.
+    pub(super) fn brief_claim(&self, limit: u32) -> Claim {
+        Claim {
+            ttl: TTL,
+            ..self.claim(limit)
+        }
+    }
+
     pub(super) fn claim_of(&self, name: &str, limit: u32) -> Claim {
         Claim {
             name: Name::new("conformance", name).expect("a good name"),
             holder: HolderId::from_bits(u128::from(self.id())),
             limit,
             weight: 1,
-            ttl: TTL,
-            window: TTL,
+            ttl: LONG,
+            window: LONG,
             patience: Duration::from_secs(60),
             inbox: Inbox::from_bits(1),
             meta: "process=clause".into(),

@@ -95,7 +95,7 @@ pub(super) async fn a_large_request_at_the_head_is_not_starved(lab: Lab) {
 }
 
 pub(super) async fn a_dead_head_blocks_no_longer_than_its_claim_window(lab: Lab) {
-    let window = TTL / 3;
+    let window = TTL / 4;
     let of_window = |claim| Claim { window, ..claim };
     let holder = lab.claim(1);
     let dead = [of_window(lab.claim(1)), of_window(lab.claim(1))];
@@ -173,7 +173,7 @@ pub(super) async fn asking_again_keeps_the_place(lab: Lab) {
 }
 
 pub(super) async fn a_waiter_is_told_when_the_next_lease_ends(lab: Lab) {
-    let (holder, waiter) = (lab.claim(1), lab.claim(1));
+    let (holder, waiter) = (lab.brief_claim(1), lab.claim(1));
     lab.grant(&holder).await;
 
     let Attempt::Queued(queued) = lab.ask(&waiter, Queueing::HandOff).await else {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::lab::{Lab, TTL};
+use super::lab::{LONG, Lab, TTL};
 use crate::backend::{Attempt, Claim, Queueing, Standing};
 
 pub(super) async fn slots_of_live_holders_are_distinct_and_below_the_limit(lab: Lab) {
@@ -41,7 +41,7 @@ pub(super) async fn the_same_claim_again_gets_the_same_grant(lab: Lab) {
 }
 
 pub(super) async fn the_same_claim_again_gets_a_fresh_lease(lab: Lab) {
-    let claim = lab.claim(1);
+    let claim = lab.brief_claim(1);
     lab.grant(&claim).await;
     lab.sleep(TTL * 2 / 3).await;
 
@@ -49,7 +49,7 @@ pub(super) async fn the_same_claim_again_gets_a_fresh_lease(lab: Lab) {
     lab.sleep(TTL * 2 / 3).await;
 
     assert!(
-        lab.is_busy(&lab.claim(1)).await,
+        lab.is_busy(&lab.brief_claim(1)).await,
         "the lease counts from the latest acquire"
     );
 }
@@ -87,26 +87,26 @@ pub(super) async fn a_second_release_frees_nobody_elses_permit(lab: Lab) {
 }
 
 pub(super) async fn an_expired_lease_is_not_brought_back(lab: Lab) {
-    let claim = lab.claim(1);
+    let claim = lab.brief_claim(1);
     lab.grant(&claim).await;
     lab.outlast_a_lease().await;
 
     assert_eq!(lab.refresh(&claim).await, Standing::Absent);
 
-    lab.grant(&lab.claim(1)).await;
+    lab.grant(&lab.brief_claim(1)).await;
     assert_eq!(lab.refresh(&claim).await, Standing::Absent);
 }
 
 pub(super) async fn an_expired_lease_makes_room(lab: Lab) {
-    lab.grant(&lab.claim(1)).await;
+    lab.grant(&lab.brief_claim(1)).await;
 
     lab.outlast_a_lease().await;
 
-    assert_eq!(lab.grant(&lab.claim(1)).await.slots, [0]);
+    assert_eq!(lab.grant(&lab.brief_claim(1)).await.slots, [0]);
 }
 
 pub(super) async fn a_refresh_extends_the_lease_to_one_ttl_from_now(lab: Lab) {
-    let claim = lab.claim(1);
+    let claim = lab.brief_claim(1);
     lab.grant(&claim).await;
 
     for _ in 0..3 {
@@ -114,7 +114,7 @@ pub(super) async fn a_refresh_extends_the_lease_to_one_ttl_from_now(lab: Lab) {
         assert_eq!(lab.refresh(&claim).await, Standing::Held);
     }
 
-    assert!(lab.is_busy(&lab.claim(1)).await);
+    assert!(lab.is_busy(&lab.brief_claim(1)).await);
     lab.outlast_a_lease().await;
     assert_eq!(lab.refresh(&claim).await, Standing::Absent);
 }
@@ -140,8 +140,8 @@ pub(super) async fn one_refresh_answers_for_many_names_in_order(lab: Lab) {
 pub(super) async fn tokens_grow_with_every_grant(lab: Lab) {
     let mut tokens = Vec::new();
 
-    for round in 0..10 {
-        let claim = lab.claim(2);
+    for round in 0..8 {
+        let claim = lab.brief_claim(2);
         tokens.push(lab.grant(&claim).await.token);
         if round % 3 == 0 {
             lab.outlast_a_lease().await;
@@ -251,7 +251,7 @@ pub(super) async fn two_programs_with_different_limits_are_reported(lab: Lab) {
 }
 
 pub(super) async fn status_shows_who_holds_and_who_waits(lab: Lab) {
-    let (holder, ended, waiter) = (lab.claim(1), lab.claim(1), lab.claim(1));
+    let (holder, ended, waiter) = (lab.claim(1), lab.brief_claim(1), lab.claim(1));
     lab.grant(&ended).await;
     lab.outlast_a_lease().await;
     let grant = lab.grant(&holder).await;
@@ -266,7 +266,7 @@ pub(super) async fn status_shows_who_holds_and_who_waits(lab: Lab) {
         (shown.holder, shown.token, &shown.slots),
         (holder.holder, grant.token, &grant.slots)
     );
-    assert_eq!((shown.meta.as_str(), shown.ttl), ("process=clause", TTL));
+    assert_eq!((shown.meta.as_str(), shown.ttl), ("process=clause", LONG));
     assert!(shown.since <= status.now && status.now < shown.expires);
     let shown = &status.waiters[0];
     assert_eq!(
@@ -277,7 +277,7 @@ pub(super) async fn status_shows_who_holds_and_who_waits(lab: Lab) {
 }
 
 pub(super) async fn looking_changes_nothing(lab: Lab) {
-    let claim = lab.claim(1);
+    let claim = lab.brief_claim(1);
     lab.grant(&claim).await;
 
     for _ in 0..3 {

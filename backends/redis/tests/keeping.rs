@@ -31,7 +31,7 @@ async fn a_runtime_that_is_blocked_for_three_refresh_intervals_loses_nothing() {
     let Some(server) = servers::any_server_or_skip() else {
         return;
     };
-    let ttl = Duration::from_millis(900);
+    let ttl = Duration::from_millis(2400);
     let semaphore = client(&server).semaphore("blocked", 1).ttl(ttl).build().unwrap();
     let permit = semaphore.acquire().await.unwrap();
 
@@ -72,7 +72,7 @@ async fn a_stopped_server_is_told_before_the_lease_can_end() {
     let Some(server) = servers::any_server_or_skip() else {
         return;
     };
-    let ttl = Duration::from_millis(1200);
+    let ttl = Duration::from_millis(2400);
     let semaphore = client(&server).semaphore("hung", 1).ttl(ttl).build().unwrap();
     let permit = semaphore.acquire().await.unwrap();
     tokio::time::sleep(ttl).await;
@@ -176,7 +176,7 @@ async fn a_deleted_record_is_told_within_one_refresh_interval_and_tokens_go_on()
     let Some(server) = servers::any_server_or_skip() else {
         return;
     };
-    let ttl = Duration::from_millis(1500);
+    let ttl = Duration::from_secs(3);
     let semaphore = client(&server).semaphore("deleted", 1).ttl(ttl).build().unwrap();
     let mut tokens = Vec::new();
     for command in [
@@ -192,7 +192,7 @@ async fn a_deleted_record_is_told_within_one_refresh_interval_and_tokens_go_on()
 
         assert_eq!(permit.lost().await, LossReason::Forgotten);
         assert!(
-            start.elapsed() < ttl / 3 + Duration::from_millis(200),
+            start.elapsed() < ttl / 3 + Duration::from_millis(500),
             "{:?}",
             start.elapsed()
         );
@@ -294,7 +294,7 @@ async fn a_forced_release_reaches_a_listening_holder_before_its_next_refresh() {
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
 }
 
-/// SCENARIOS 66-like: what the callback gets, once each.
+/// SCENARIOS 16, 42: the callback is called once for each loss, whatever it does.
 #[tokio::test]
 async fn a_callback_that_panics_is_called_again_for_the_next_loss() {
     let Some(server) = servers::any_server_or_skip() else {
@@ -311,7 +311,7 @@ async fn a_callback_that_panics_is_called_again_for_the_next_loss() {
         .unwrap();
     let semaphore = client
         .semaphore("panics", 2)
-        .ttl(Duration::from_millis(600))
+        .ttl(Duration::from_secs(3))
         .build()
         .unwrap();
     let permits = [semaphore.acquire().await.unwrap(), semaphore.acquire().await.unwrap()];

@@ -221,7 +221,7 @@ async fn a_hundred_and_twenty_waiters_share_the_connections_and_the_holder_keeps
     let before = connections(&server);
     let semaphore = client
         .semaphore("shared", 1)
-        .ttl(Duration::from_millis(900))
+        .ttl(Duration::from_millis(2400))
         .build()
         .unwrap();
     let permit = semaphore.acquire_owned().await.unwrap();
@@ -232,7 +232,7 @@ async fn a_hundred_and_twenty_waiters_share_the_connections_and_the_holder_keeps
         })
         .collect();
     until("everyone queues", || waiting(&server, "shared") == 120).await;
-    tokio::time::sleep(Duration::from_millis(1800)).await;
+    tokio::time::sleep(Duration::from_millis(4800)).await;
 
     assert!(permit.is_held());
     let opened = connections(&server) - before;

@@ -274,7 +274,7 @@ async fn an_unreachable_server_is_named_when_connecting() {
 
     assert_eq!(
         error,
-        "connect of the backend failed (not applied): cannot connect to 127.0.0.1:1: Connection refused (os error 111)"
+        "connect failed (not applied): cannot connect to 127.0.0.1:1: Connection refused (os error 111)"
     );
 }
 
