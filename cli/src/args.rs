@@ -1,6 +1,6 @@
 //! The command line as typed.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand, ValueEnum};
@@ -58,7 +58,7 @@ pub(crate) struct Global {
         hide_env_values = true,
         value_name = "FILE"
     )]
-    pub(crate) config: Option<PathBuf>,
+    pub(crate) config: Option<OsString>,
     /// File with the server's password; or set SEMAFENCE_PASSWORD
     #[arg(
         long,
@@ -67,7 +67,7 @@ pub(crate) struct Global {
         hide_env_values = true,
         value_name = "FILE"
     )]
-    pub(crate) password_file: Option<PathBuf>,
+    pub(crate) password_file: Option<OsString>,
     /// Say nothing but errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,

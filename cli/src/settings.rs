@@ -1,5 +1,6 @@
 //! The global settings, from flag, environment, file and default, in this order.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::{env, fs};
 
@@ -26,9 +27,9 @@ pub(crate) struct Settings {
 impl Settings {
     /// Puts the four sources together.
     pub(crate) fn load(global: &Global) -> Result<Self, Failure> {
-        let file = ConfigFile::load(global.config.as_deref())?;
+        let file = ConfigFile::load(path(&global.config))?;
         let text = given(&global.url).or(file.url.as_deref());
-        let password = password(global.password_file.as_deref().or(file.password_file.as_deref()))?;
+        let password = password(path(&global.password_file).or(file.password_file.as_deref()))?;
         Ok(Self {
             address: text.map(|text| Address::parse(text, password)).transpose()?,
             namespace: given(&global.namespace)
@@ -62,6 +63,10 @@ pub(crate) fn console(global: &Global, fallback: Option<Color>) -> Console {
 /// A variable that is set to nothing counts as not set.
 fn given(text: &Option<String>) -> Option<&str> {
     text.as_deref().filter(|text| !text.is_empty())
+}
+
+fn path(text: &Option<OsString>) -> Option<&Path> {
+    text.as_deref().filter(|text| !text.is_empty()).map(Path::new)
 }
 
 fn password(file: Option<&Path>) -> Result<Option<String>, Failure> {

@@ -47,7 +47,7 @@ pub(crate) struct RunArgs {
     #[arg(long, conflicts_with = "wait")]
     pub(crate) no_wait: bool,
     /// How to wait
-    #[arg(long, value_enum, default_value_t = StrategyArg::Queue)]
+    #[arg(long, value_enum, default_value_t = StrategyArg::Queue, value_name = "HOW")]
     pub(crate) strategy: StrategyArg,
     /// Exit code when no permit was had in time
     #[arg(short = 'E', long, default_value_t = exit::NOT_ACQUIRED, value_name = "CODE")]
@@ -59,7 +59,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_parser = duration::parse, default_value = "15s", value_name = "DURATION")]
     pub(crate) ttl: Duration,
     /// What to do with the command when the lease cannot be kept
-    #[arg(long, value_enum, default_value_t = OnLost::Terminate)]
+    #[arg(long, value_enum, default_value_t = OnLost::Terminate, value_name = "WHAT")]
     pub(crate) on_lost: OnLost,
     /// Time from SIGTERM to SIGKILL then [default: 4s, or what fits into a shorter ttl]
     #[arg(long, value_parser = duration::parse, value_name = "DURATION")]

@@ -40,6 +40,26 @@ fn flag_wins_over_environment_over_directory_over_user() {
 }
 
 #[test]
+fn variables_that_are_set_to_nothing_are_not_set() {
+    let scene = Scene::bare();
+    let mut command = scene.command(&["ls"]);
+    for name in [
+        "SEMAFENCE_CONFIG",
+        "SEMAFENCE_NAMESPACE",
+        "SEMAFENCE_PASSWORD_FILE",
+        "SEMAFENCE_PASSWORD",
+        "SEMAFENCE_URL",
+    ] {
+        command.env(name, "");
+    }
+
+    let output = command.output().unwrap();
+
+    assert_eq!(output.status.code(), Some(78), "{}", stderr(&output));
+    assert!(stderr(&output).contains("no address is set"), "{}", stderr(&output));
+}
+
+#[test]
 fn a_configuration_that_is_wrong_or_missing_is_78() {
     let scene = Scene::bare();
     assert_eq!(scene.code(&["--config", "missing.toml", "ls"]), 78);
