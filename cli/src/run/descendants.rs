@@ -1,4 +1,4 @@
-//! The descendants of this process within one process group, as the kernel lists them.
+//! The descendants of this process, as the kernel lists them.
 
 use std::collections::HashMap;
 use std::fs;
@@ -6,17 +6,28 @@ use std::fs;
 use rustix::process::{Pid, getpid};
 
 /// Descendants in this group, without this process. Empty where there is no /proc.
-pub(super) fn of_this_process(group: Pid) -> Vec<Pid> {
-    let processes: HashMap<Pid, Process> = listed().map(|process| (process.pid, process)).collect();
-    let this = getpid();
-    processes
-        .values()
-        .filter(|process| process.group == group && process.pid != this)
-        .filter(|process| descends(process, this, &processes))
+pub(super) fn in_group(group: Pid) -> Vec<Pid> {
+    let all = all().into_iter();
+    all.filter(|process| process.group == group)
         .map(|process| process.pid)
         .collect()
 }
 
+/// The process groups of all descendants. Empty where there is no /proc.
+pub(super) fn groups() -> Vec<Pid> {
+    all().into_iter().map(|process| process.group).collect()
+}
+
+fn all() -> Vec<Process> {
+    let processes: HashMap<Pid, Process> = listed().map(|process| (process.pid, process)).collect();
+    let this = getpid();
+    let below = processes
+        .values()
+        .filter(|process| process.pid != this && descends(process, this, &processes));
+    below.copied().collect()
+}
+
+#[derive(Debug, Clone, Copy)]
 struct Process {
     pid: Pid,
     parent: Option<Pid>,

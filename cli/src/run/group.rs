@@ -67,7 +67,7 @@ impl Group {
 
     /// The group is shared with the supervisor and its pipeline, so its members are told one by one.
     fn signal_descendants(&self, signal: Signal) -> io::Result<()> {
-        let members = descendants::of_this_process(self.id);
+        let members = descendants::in_group(self.id);
         let members = if members.is_empty() {
             self.leader.into_iter().collect()
         } else {

@@ -14,7 +14,7 @@ use super::group::{Group, Membership, Reaped};
 use super::guard::adopt_orphans;
 use super::timing::Deadlines;
 use super::wire::{Event, Order, Wire, line};
-use super::{handover, own_program};
+use super::{descendants, handover, own_program};
 
 /// How long processes that were sent SIGKILL may take to vanish.
 const REAP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -37,6 +37,7 @@ pub(super) struct Start<'a> {
 #[derive(Debug)]
 pub(super) struct Guarded {
     wire: Wire,
+    guard: Pid,
     membership: Membership,
     group: Option<Pid>,
 }
@@ -57,7 +58,7 @@ impl Guarded {
         if start.membership == Membership::Shared {
             guard.arg(format!("--group={}", getpgrp().as_raw_pid()));
         }
-        guard
+        let guard = guard
             .arg("--")
             .args(start.command)
             .envs(start.environment.iter().map(|(name, value)| (name, value)))
@@ -67,8 +68,9 @@ impl Guarded {
             .spawn()?;
         Ok(Self {
             wire: Wire::new(ours)?,
+            guard: Pid::from_child(&guard),
             membership: start.membership,
-            group: None,
+            group: (start.membership == Membership::Shared).then(getpgrp),
         })
     }
 
@@ -103,7 +105,7 @@ impl Guarded {
     /// After the guard was killed: kills its orphans, which are this process's children now, and waits for their end.
     pub(super) async fn take_over(&self) -> Reaped {
         let Some(mut group) = self.adopted() else {
-            // The guard ended before it had started anything, or the kernel has killed the command with it.
+            // The guard ended before it had started anything, or the kernel has killed all of it.
             return Reaped::Gone;
         };
         let started = tokio::time::Instant::now();
@@ -120,6 +122,13 @@ impl Guarded {
     }
 
     fn adopted(&self) -> Option<Group> {
-        self.group.map(|group| Group::new(group, None, self.membership))
+        let group = self.group.or_else(|| self.foreign_group())?;
+        Some(Group::new(group, None, self.membership))
+    }
+
+    /// The command's group where the guard has not told it, because it was stopped or killed right after the start.
+    fn foreign_group(&self) -> Option<Pid> {
+        let known = [self.guard, getpgrp()];
+        descendants::groups().into_iter().find(|group| !known.contains(group))
     }
 }

@@ -14,6 +14,8 @@ use crate::console::Console;
 
 /// How long a killed group may take to vanish.
 const VANISH_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often a group is killed that the guard may be unable to kill.
+const KILL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// What is known before the command starts.
 pub(super) struct Supervision<'a> {
@@ -61,16 +63,21 @@ impl Supervision<'_> {
                 biased;
                 reason = self.permit.lost(), if !state.lost => {
                     state.lost = true;
-                    self.stop(reason, guarded).await;
+                    state.killing = self.stop(reason, guarded).await;
+                    state.stopped |= state.killing;
                 }
                 event = guarded.next() => match event {
                     Some(Event::Gone) => return state.outcome(),
                     Some(event) => self.note(event, &mut state),
-                    None => return take_over(guarded).await,
+                    None => return state.taken_over(guarded.take_over().await),
                 },
                 number = signals.next() => self.forward(number, guarded).await,
                 () = SystemClock.sleep_until(self.next_look(told)), if !state.lost && told.is_some() => {
                     told = self.tell(told, guarded).await;
+                }
+                () = tokio::time::sleep(KILL_INTERVAL), if state.killing => {
+                    state.vanished_by.get_or_insert_with(vanish_deadline);
+                    guarded.kill();
                 }
                 () = SystemClock.sleep_until(state.vanished_by.unwrap_or_default()), if state.vanished_by.is_some() => {
                     return Outcome::Unkillable;
@@ -90,7 +97,7 @@ impl Supervision<'_> {
         if !self.permit.is_held() {
             // This process was stopped, and its keeper has not noticed yet.
             guarded.kill();
-            return told;
+            return None;
         }
         let deadlines = self.deadlines();
         if let Some(deadlines) = deadlines.filter(|&deadlines| Some(deadlines) != told) {
@@ -99,18 +106,20 @@ impl Supervision<'_> {
         deadlines
     }
 
-    async fn stop(&self, reason: LossReason, guarded: &mut Guarded) {
+    /// Whether this process has to kill, besides the guard.
+    async fn stop(&self, reason: LossReason, guarded: &mut Guarded) -> bool {
         let name = self.permit.name();
         if self.on_lost == OnLost::Continue {
             self.console.warn(&format!(
                 "the lease of {name} was lost: {reason}; the command goes on as asked"
             ));
-            return;
+            return false;
         }
         self.console
             .warn(&format!("the lease of {name} was lost: {reason}; stopping the command"));
-        if reason == LossReason::Expired {
-            // Others may be inside already: no time for manners.
+        // Others may be inside already: no time for manners.
+        let kills = reason == LossReason::Expired;
+        if kills {
             guarded.kill();
         }
         let kill_at = SystemClock.now() + self.timing.kill_after;
@@ -119,6 +128,7 @@ impl Supervision<'_> {
                 kill_at: kill_at.since_origin(),
             })
             .await;
+        kills
     }
 
     async fn forward(&self, number: i32, guarded: &mut Guarded) {
@@ -143,30 +153,38 @@ impl Supervision<'_> {
             }
             Event::Killing => {
                 state.stopped = true;
-                state.vanished_by = Some(SystemClock.now() + VANISH_TIMEOUT);
+                state.vanished_by.get_or_insert_with(vanish_deadline);
             }
             Event::Gone => {}
         }
     }
 }
 
-async fn take_over(guarded: &Guarded) -> Outcome {
-    match guarded.take_over().await {
-        Reaped::Gone => Outcome::Unguarded,
-        Reaped::Ended(_) | Reaped::Running => Outcome::Unkillable,
-    }
+fn vanish_deadline() -> Instant {
+    SystemClock.now() + VANISH_TIMEOUT
 }
 
 /// What has happened so far.
 #[derive(Debug, Default)]
 struct State {
     ending: Option<Ending>,
+    /// The guard may be unable to kill what must be killed.
+    killing: bool,
     lost: bool,
     stopped: bool,
     vanished_by: Option<Instant>,
 }
 
 impl State {
+    /// After the guard was killed.
+    fn taken_over(&self, reaped: Reaped) -> Outcome {
+        match reaped {
+            Reaped::Gone if self.stopped => Outcome::Lost,
+            Reaped::Gone => Outcome::Unguarded,
+            Reaped::Ended(_) | Reaped::Running => Outcome::Unkillable,
+        }
+    }
+
     fn outcome(&self) -> Outcome {
         match self.ending {
             Some(ending) if !self.stopped => Outcome::Ended(ending),

@@ -149,3 +149,25 @@ fn supervisor_and_guard_stopped_together_kill_the_command_when_they_wake() {
     assert!(took < Duration::from_millis(500), "{took:?}");
     assert_eq!(run.code(), 79);
 }
+
+#[test]
+fn a_guard_that_stays_stopped_is_not_waited_for() {
+    let Some((scene, server)) = Scene::with_server() else {
+        return;
+    };
+    let mut run = scene.start(&["run", "name", "--ttl", "1s", "-c", STUBBORN]);
+    // As early as possible: the guard may not have told yet what it started.
+    let pid = pid_in(&scene.path("pid"));
+    let guard = crate::process::children_of(run.pid())[0];
+    send(guard, Signal::STOP);
+
+    server.stop();
+    let took = eventually("the end of the command", || !runs(pid));
+
+    // The supervisor alone knows only that the lease is over, and kills then.
+    assert!(took < Duration::from_millis(1500), "{took:?}");
+    assert_eq!(run.code(), 79);
+    // The end of its parent wakes a stopped guard, as the kernel does for orphaned groups; then it ends too.
+    assert!(run.said().contains("could not be killed"));
+    eventually("the end of the guard", || !runs(guard));
+}
