@@ -19,7 +19,10 @@ impl Random {
     }
 
     pub(crate) fn holder(&self) -> HolderId {
-        HolderId::from_bits(u128::from(self.bits()) << 64 | u128::from(self.bits()))
+        match self {
+            Self::System => HolderId::from_bits(u128::from_ne_bytes(system())),
+            Self::Seeded(_) => HolderId::from_bits(u128::from(self.bits()) << 64 | u128::from(self.bits())),
+        }
     }
 
     pub(crate) fn inbox(&self) -> Inbox {
@@ -34,13 +37,20 @@ impl Random {
 
     fn bits(&self) -> u64 {
         match self {
-            Self::System => getrandom::u64().expect("the operating system gives random bytes"),
+            Self::System => u64::from_ne_bytes(system()),
             Self::Seeded(state) => {
                 const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
                 mix(state.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP))
             }
         }
     }
+}
+
+/// One system call, however many bytes: it costs more than all else that makes a holder id.
+fn system<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    bytes
 }
 
 fn mix(mut bits: u64) -> u64 {
