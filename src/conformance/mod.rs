@@ -4,17 +4,32 @@
 //!
 //! # Examples
 //!
-//! ```ignore
-//! struct MySite;
+//! ```
+//! use std::sync::Arc;
 //!
-//! impl semafence::conformance::Site for MySite {
-//!     fn backend(&self) -> Arc<dyn LockBackend> { Arc::new(MyBackend::connect()) }
-//!     fn clock(&self) -> Arc<dyn Clock> { Arc::new(SystemClock) }
+//! use semafence::conformance::{Clause, Site};
+//! use semafence::{Clock, KeeperMode, LockBackend};
+//! use semafence_sim::Sim;
+//!
+//! #[derive(Debug)]
+//! struct Simulated(Sim);
+//!
+//! impl Site for Simulated {
+//!     fn backend(&self) -> Arc<dyn LockBackend> {
+//!         Arc::new(self.0.backend())
+//!     }
+//!
+//!     fn clock(&self) -> Arc<dyn Clock> {
+//!         Arc::new(self.0.clock())
+//!     }
+//!
+//!     fn keeper(&self) -> KeeperMode {
+//!         KeeperMode::Task
+//!     }
 //! }
 //!
-//! fn run(_clause_name: &str, clause: semafence::conformance::Clause) {
-//!     let runtime = tokio::runtime::Runtime::new().unwrap();
-//!     runtime.block_on(clause(Arc::new(MySite)));
+//! fn run(_clause_name: &str, clause: Clause) {
+//!     semafence_sim::run(1, |sim| clause(Arc::new(Simulated(sim))));
 //! }
 //!
 //! semafence::conformance!(run);
