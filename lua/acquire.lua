@@ -16,36 +16,36 @@
 
 local id = ARGV[1]
 local mode = ARGV[8]
-local claim = {limit = tonumber(ARGV[2]), weight = tonumber(ARGV[3]), ttl = tonumber(ARGV[4]),
-               window = tonumber(ARGV[5]), inbox = ARGV[7], meta = ARGV[11]}
+local claim = {limit = tonumber(ARGV[2]), weight = tonumber(ARGV[3]), ttl = tonumber(ARGV[4]), meta = ARGV[11]}
 
 read_clock(tonumber(ARGV[9]))
-load({id})
+load(id)
 start_afresh()
-claim.since = int(now)
+claim.terms = ARGV[3] .. ' ' .. ARGV[2] .. ' ' .. ARGV[4] .. ' ' .. ARGV[5] .. ' ' .. ARGV[7] .. ' ' .. int(now)
 
 local other = state.seen ~= claim.limit and state.seen or 0
 local next_end = state.used > 0 and sweep() or nil
-local most = tonumber(ARGV[10])
 
-local function granted()
-  local text = record[id]
-  local token, ranges = string.match(parse_claim(text).rest, '^(%d+) (%S+)')
-  local reply = {1, tonumber(token), limit_for(claim), other}
-  for first, last in string.gmatch(ranges, '(%d+)-(%d+)') do
-    reply[#reply + 1] = tonumber(first)
-    reply[#reply + 1] = tonumber(last)
-  end
+local limit = limit_for(claim)
+
+local function granted(token, ranges)
+  local reply = {1, token, limit, other}
+  for i = 1, #ranges do reply[4 + i] = ranges[i] end
   save()
   return reply
 end
+
+local function fits() return state.queued == 0 and claim.weight <= limit and state.used + claim.weight <= limit end
+
+-- Most calls come from a newcomer where nobody waits; all that follows is about records and queues.
+if not record[id] and fits() then return granted(grant(id, claim, claim.ttl)) end
 
 local function look_after()
   return next_end and math.max(next_end - now, 0) or claim.ttl
 end
 
 local function listen()
-  if redis.call('HSET', KEYS[6], claim.inbox, int(now + tonumber(ARGV[6]))) == 1 then keep_key(6) end
+  if redis.call('HSET', KEYS[6], ARGV[7], now + tonumber(ARGV[6])) == 1 then keep_key(6) end
 end
 
 local function queued(key)
@@ -56,9 +56,10 @@ local function queued(key)
 end
 
 local function confirm()
-  renew(now + claim.ttl, id)
+  renew({now + claim.ttl, id})
   extend(claim.ttl)
-  return granted()
+  local token, slots = grant_of(record[id])
+  return granted(tonumber(token), ranges_of(slots))
 end
 
 local text = record[id]
@@ -92,17 +93,15 @@ end
 
 if state.queued > 0 then serve() end
 
-local limit = limit_for(claim)
 if claim.weight > limit then
   if kind_of(record[id]) == 'n' then leave_queue(id, record[id]) end
   save()
   return {5, limit}
 end
 
-if state.queued == 0 and state.used + claim.weight <= limit then
+if fits() then
   if kind_of(record[id]) == 'n' then leave_queue(id, record[id]) end
-  grant(id, claim, claim.ttl)
-  return granted()
+  return granted(grant(id, claim, claim.ttl))
 end
 
 if mode == 't' then
@@ -120,6 +119,7 @@ if kind_of(record[id]) == 'n' then
   forget(id)
 end
 
+local most = tonumber(ARGV[10])
 if state.queued + state.wakers >= most then
   save()
   return {4, most}
@@ -130,5 +130,5 @@ local count = mode == 'q' and 'queued' or 'wakers'
 redis.call('ZADD', KEYS[key], state.ticket, id)
 listen()
 state[count] = state[count] + 1
-write(id, claim_text(mode, claim, int(state.ticket) .. ' ' .. claim.meta))
+write(id, mode .. ' ' .. claim.terms .. ' ' .. int(state.ticket) .. ' ' .. claim.meta)
 return queued(key)

@@ -9,7 +9,7 @@
 
 local id = ARGV[1]
 read_clock(tonumber(ARGV[2]))
-load({id})
+load(id)
 if loaded['until'] == nil then return {0} end
 
 local text = record[id]

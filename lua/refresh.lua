@@ -7,42 +7,44 @@
 -- Why it sweeps: a heartbeat of one holder is what frees the slots of another that died.
 
 read_clock(tonumber(ARGV[1]))
-local ids, ttls = {}, {}
-for i = 2, #ARGV, 2 do
-  ids[#ids + 1] = ARGV[i]
-  ttls[#ttls + 1] = tonumber(ARGV[i + 1])
-end
-load(ids)
-if loaded['until'] == nil then
-  local nobody = {}
-  for i = 1, #ids do nobody[i] = 0 end
-  return nobody
-end
-sweep()
+load(ARGV[2])
 
 local reply, leases, longest, freed = {}, {}, 0, false
-for i, id in ipairs(ids) do
+if loaded['until'] == nil then
+  for i = 2, #ARGV, 2 do reply[i / 2] = 0 end
+  return reply
+end
+if ARGV[4] then
+  local ids = {}
+  for i = 4, #ARGV, 2 do ids[#ids + 1] = ARGV[i] end
+  load_records(ids)
+end
+local _, alive = sweep()
+
+for i = 2, #ARGV, 2 do
+  local id, ttl = ARGV[i], tonumber(ARGV[i + 1])
   local kind = kind_of(record[id])
+  local answer = 0
   if kind == 'h' then
-    local expiry = redis.call('ZSCORE', KEYS[2], id)
-    if expiry and tonumber(expiry) > now then
-      leases[#leases + 1] = now + ttls[i]
+    local expiry = id ~= alive and redis.call('ZSCORE', KEYS[2], id)
+    if id == alive or expiry and tonumber(expiry) > now then
+      leases[#leases + 1] = now + ttl
       leases[#leases + 1] = id
-      longest = math.max(longest, ttls[i])
-      reply[i] = 1
+      longest = math.max(longest, ttl)
+      answer = 1
     else
       end_lease(id, record[id])
       freed = true
-      reply[i] = 0
     end
   elseif kind == 'q' or kind == 'n' then
-    reply[i] = 2
-  else
-    reply[i] = kind == 'f' and 3 or 0
+    answer = 2
+  elseif kind == 'f' then
+    answer = 3
   end
+  reply[i / 2] = answer
 end
-if #leases > 0 then
-  in_pieces(leases, renew)
+if leases[1] then
+  renew(leases)
   extend(longest)
 end
 if freed then serve() end

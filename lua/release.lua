@@ -11,7 +11,7 @@
 
 local id = ARGV[1]
 read_clock(tonumber(ARGV[4]))
-load({id})
+load(id)
 start_afresh()
 
 local text = record[id]
@@ -34,6 +34,6 @@ end
 
 if kind ~= 't' and kind ~= 'f' and bury_it then bury(id, 't', tonumber(ARGV[2])) end
 if state.used > 0 then sweep() end
-if state.queued + state.wakers > 0 then serve() end
+serve()
 save()
 return {answer}
