@@ -38,7 +38,7 @@ end
 local function fits() return state.queued == 0 and claim.weight <= limit and state.used + claim.weight <= limit end
 
 -- Most calls come from a newcomer where nobody waits; all that follows is about records and queues.
-if not record[id] and fits() then return granted(grant(id, claim, claim.ttl)) end
+if not state[id] and fits() then return granted(grant(id, claim, claim.ttl)) end
 
 local function look_after()
   return next_end and math.max(next_end - now, 0) or claim.ttl
@@ -56,13 +56,13 @@ local function queued(key)
 end
 
 local function confirm()
-  renew({now + claim.ttl, id})
+  renew('ZADD', KEYS[2], now + claim.ttl, id)
   extend(claim.ttl)
-  local token, slots = grant_of(record[id])
+  local token, slots = grant_of(state[id])
   return granted(tonumber(token), ranges_of(slots))
 end
 
-local text = record[id]
+local text = state[id]
 local kind = kind_of(text)
 
 if kind == 'h' then
@@ -81,26 +81,26 @@ elseif kind == 'q' then
   listen()
   if redis.call('ZSCORE', KEYS[4], id) then
     serve()
-    if kind_of(record[id]) == 'h' then return confirm() end
-    if kind_of(record[id]) == 'q' then
+    if kind_of(state[id]) == 'h' then return confirm() end
+    if kind_of(state[id]) == 'q' then
       extend(claim.ttl)
       return queued(4)
     end
   else
-    forget(id)
+    put(id, false)
   end
 end
 
 if state.queued > 0 then serve() end
 
 if claim.weight > limit then
-  if kind_of(record[id]) == 'n' then leave_queue(id, record[id]) end
+  if kind_of(state[id]) == 'n' then waiters().leave(id, state[id]) end
   save()
   return {5, limit}
 end
 
 if fits() then
-  if kind_of(record[id]) == 'n' then leave_queue(id, record[id]) end
+  if kind_of(state[id]) == 'n' then waiters().leave(id, state[id]) end
   return granted(grant(id, claim, claim.ttl))
 end
 
@@ -110,13 +110,13 @@ if mode == 't' then
 end
 
 local key = mode == 'q' and 4 or 5
-if kind_of(record[id]) == 'n' then
+if kind_of(state[id]) == 'n' then
   listen()
   if redis.call('ZSCORE', KEYS[5], id) then
     extend(claim.ttl)
     return queued(5)
   end
-  forget(id)
+  put(id, false)
 end
 
 local most = tonumber(ARGV[10])
@@ -125,10 +125,10 @@ if state.queued + state.wakers >= most then
   return {4, most}
 end
 extend(claim.ttl)
-state.ticket = state.ticket + 1
+put('ticket', state.ticket + 1)
 local count = mode == 'q' and 'queued' or 'wakers'
 redis.call('ZADD', KEYS[key], state.ticket, id)
 listen()
-state[count] = state[count] + 1
-write(id, mode .. ' ' .. claim.terms .. ' ' .. int(state.ticket) .. ' ' .. claim.meta)
+put(count, state[count] + 1)
+put(id, mode .. ' ' .. claim.terms .. ' ' .. int(state.ticket) .. ' ' .. claim.meta)
 return queued(key)

@@ -16,17 +16,13 @@
 -- Why some functions are made by others (gaps, waiters): a server makes all functions anew on every call, for about
 -- 0.1 us each. A call that meets no gap and no waiter does without theirs.
 
-local KEEP_MS, SLACK_MS = 3600000, 600000 -- Tokens are safe while clocks agree within KEEP_MS.
-local OVERRIDE_MS = 315360000000          -- Ten years: an override of the limit lasts until it is cleared.
-local SWEEP, SERVE, DROP = 16, 64, 256    -- Bounds of one verb.
-local PIECE = 2000                        -- Most values in one command.
-local FIELDS = {'used', 'high', 'queued', 'wakers', 'ticket', 'limit', 'seen', 'until', 'token', 'gen', 'tick'}
-
-local us, now                             -- Server time in us, lease time in ms.
-local state, loaded                       -- The counters as they are now, and as they were read: nil if absent.
-local record, touched = {}, {}            -- Records by id, false if absent; ids whose record is to be written.
-local mail                                -- Inbox, message, ...
-local generation                          -- What tokens are counted from, once one is given.
+local us, now      -- Server time in us, lease time in ms.
+local state        -- The state hash as it is to be: numbers, 0 if absent, and by id the records, false if absent.
+local changed = {} -- Its changed fields in the order of their first change, and as a set.
+local absent       -- Whether there was no state.
+local waited       -- Whether anybody waited.
+local generation   -- What tokens are counted from, once one is given.
+local mail         -- Inbox, message, ...
 
 local function int(n) return string.format('%.0f', n) end
 
@@ -36,43 +32,36 @@ local function read_clock(client_us)
   now = math.floor((client_us > 0 and client_us or us) / 1000)
 end
 
--- Runs a command with a list of values in pieces: Lua unpacks less than 8,000 at a time.
-local function send(command, key, list)
-  for from = 1, #list, PIECE do redis.call(command, key, unpack(list, from, math.min(from + PIECE - 1, #list))) end
+-- Runs a command with a list of values, in pieces: Lua unpacks less than 8,000 at a time.
+local function send(call, command, key, list)
+  for from = 1, #list, 2000 do call(command, key, unpack(list, from, math.min(from + 1999, #list))) end
 end
 
 -- Reads the counters and the record of one id.
 local function load(id)
   local got = redis.call('HMGET', KEYS[1], 'used', 'high', 'queued', 'wakers', 'ticket', 'limit', 'seen', 'until',
                          'token', 'gen', 'tick', id)
-  loaded = {used = tonumber(got[1]), high = tonumber(got[2]), queued = tonumber(got[3]), wakers = tonumber(got[4]),
-            ticket = tonumber(got[5]), limit = tonumber(got[6]), seen = tonumber(got[7]), ['until'] = tonumber(got[8]),
-            token = tonumber(got[9]), gen = tonumber(got[10]), tick = tonumber(got[11])}
-  state = {used = loaded.used or 0, high = loaded.high or 0, queued = loaded.queued or 0, wakers = loaded.wakers or 0,
-           ticket = loaded.ticket or 0, limit = loaded.limit or 0, seen = loaded.seen or 0,
-           ['until'] = loaded['until'] or 0, token = loaded.token or 0, gen = loaded.gen or 0, tick = loaded.tick or 0}
-  record[id] = got[12]
+  local ends = tonumber(got[8])
+  state = {used = tonumber(got[1]) or 0, high = tonumber(got[2]) or 0, queued = tonumber(got[3]) or 0,
+           wakers = tonumber(got[4]) or 0, ticket = tonumber(got[5]) or 0, limit = tonumber(got[6]) or 0,
+           seen = tonumber(got[7]) or 0, ['until'] = ends or 0, token = tonumber(got[9]) or 0,
+           gen = tonumber(got[10]) or 0, tick = tonumber(got[11]) or 0, [id] = got[12]}
+  absent = ends == nil
+  waited = got[3] and state.queued + state.wakers > 0
 end
 
 local function record_of(id)
-  if record[id] == nil then record[id] = redis.call('HGET', KEYS[1], id) end
-  return record[id]
+  if state[id] == nil then state[id] = redis.call('HGET', KEYS[1], id) end
+  return state[id]
 end
 
--- Reads the records of many ids at once.
-local function load_records(ids)
-  for from = 1, #ids, PIECE do
-    local got = redis.call('HMGET', KEYS[1], unpack(ids, from, math.min(from + PIECE - 1, #ids)))
-    for i = 1, #got do record[ids[from + i - 1]] = got[i] end
-  end
+local function put(field, value)
+  if state[field] == value then return end
+  state[field] = value
+  if changed[field] then return end
+  changed[field] = true
+  changed[#changed + 1] = field
 end
-
-local function write(id, text)
-  record[id] = text
-  touched[id] = true
-end
-
-local function forget(id) write(id, false) end
 
 -- Records are one line: a letter for the kind, numbers and ids without spaces, free text last.
 --   h weight limit ttl window inbox since token slots meta      holder; slots are ranges, 0-2,5
@@ -86,72 +75,55 @@ local function grant_of(text) return string.match(text, '^. %d+ %d+ %d+ %d+ %w+ 
 
 local function keep_key(i) redis.call('PEXPIREAT', KEYS[i], state['until']) end
 
--- Keys live until nobody can need them: the record's end is extended in steps of SLACK_MS, so it is rarely written.
+-- Keys live until nobody can need them: the record's end is extended in steps of slack_ms, so it is rarely written.
 local function extend(ttl)
-  local need = math.max(now + ttl, math.ceil(state.token / 1000)) + KEEP_MS
-  if state.limit > 0 then need = math.max(need, now + OVERRIDE_MS) end
+  local keep_ms, slack_ms = 3600000, 600000 -- Tokens are safe while clocks agree within keep_ms.
+  local override_ms = 315360000000          -- Ten years: an override of the limit lasts until it is cleared.
+  local need = math.max(now + ttl, math.ceil(state.token / 1000)) + keep_ms
+  if state.limit > 0 then need = math.max(need, now + override_ms) end
   if state['until'] >= need then return end
-  state['until'] = need + SLACK_MS
+  put('until', need + slack_ms)
   local name = string.match(KEYS[1], '^{[^:]*:(.*)}:state$')
   redis.call('ZADD', KEYS[8], state['until'], name)
-  local old = redis.call('ZRANGEBYSCORE', KEYS[8], '-inf', now - KEEP_MS, 'LIMIT', 0, SWEEP)
+  local old = redis.call('ZRANGEBYSCORE', KEYS[8], '-inf', now - keep_ms, 'LIMIT', 0, 16)
   if #old > 0 then redis.call('ZREM', KEYS[8], unpack(old)) end
   local last = redis.call('ZRANGE', KEYS[8], -1, -1, 'WITHSCORES')
-  redis.call('PEXPIREAT', KEYS[8], last[2] + KEEP_MS)
+  redis.call('PEXPIREAT', KEYS[8], last[2] + keep_ms)
   for i = 2, 6 do keep_key(i) end
 end
 
--- Sets when leases end: expiry, id, ... A full server refuses ZADD even to change a score, unless the script has
--- written before; nobody must lose a lease for that.
-local function renew(leases)
-  for from = 1, #leases, PIECE do
-    local to = math.min(from + PIECE - 1, #leases)
-    local answer = redis.pcall('ZADD', KEYS[2], unpack(leases, from, to))
-    if type(answer) == 'table' then
-      keep_key(2)
-      redis.call('ZADD', KEYS[2], unpack(leases, from, to))
-    end
+-- Sets when a lease ends. A full server refuses ZADD even to change a score, unless the script has written before;
+-- nobody must lose a lease for that.
+local function renew(command, key, ...)
+  local answer = redis.pcall(command, key, ...)
+  if type(answer) == 'table' then
+    keep_key(2)
+    redis.call(command, key, ...)
   end
 end
 
 local function save()
-  local set, del, ids = {}, {}, {}
-  for i = 1, #FIELDS do
-    local field = FIELDS[i]
-    local value = state[field]
-    if value ~= (loaded[field] or 0) then
-      set[#set + 1] = field
-      set[#set + 1] = value -- A server prints whole numbers with all their digits, unlike `..`.
+  if changed[1] then
+    local set, del = {}, {}
+    for i = 1, #changed do
+      local field = changed[i]
+      local value = state[field]
+      if value then
+        set[#set + 1] = field
+        set[#set + 1] = value -- A server prints whole numbers with all their digits, unlike `..`.
+      else
+        del[#del + 1] = field
+      end
     end
-  end
-  -- Sorted, so that replicas and the simulator see one order whatever the hash seed of the interpreter.
-  for id in pairs(touched) do ids[#ids + 1] = id end
-  if ids[2] then table.sort(ids) end
-  for i = 1, #ids do
-    local id = ids[i]
-    if record[id] then
-      set[#set + 1] = id
-      set[#set + 1] = record[id]
-    else
-      del[#del + 1] = id
-    end
-  end
-  send('HSET', KEYS[1], set)
-  send('HDEL', KEYS[1], del)
-  if state['until'] ~= (loaded['until'] or 0) then keep_key(1) end
-  if loaded.queued and loaded.queued + (loaded.wakers or 0) > 0 and state.queued + state.wakers == 0 then
-    redis.call('DEL', KEYS[6])
+    send(redis.call, 'HSET', KEYS[1], set)
+    send(redis.call, 'HDEL', KEYS[1], del)
+    if changed['until'] then keep_key(1) end
+    if waited and state.queued + state.wakers == 0 then redis.call('DEL', KEYS[6]) end
   end
   -- Last, and never an error: a message is a hint, and a refused channel must not hide a grant that was written.
   if mail then
     for i = 1, #mail, 2 do redis.pcall('PUBLISH', 'semafence:inbox:' .. mail[i], mail[i + 1]) end
   end
-end
-
-local function tell(inbox, kind, id)
-  mail = mail or {}
-  mail[#mail + 1] = inbox
-  mail[#mail + 1] = kind .. id
 end
 
 -- Slots: the lowest free ones first. Free are the members of `free` and everything from `high` on, so
@@ -174,7 +146,7 @@ local function gaps()
       add[#add + 1] = slot
       add[#add + 1] = slot
     end
-    send('ZADD', KEYS[3], add)
+    send(redis.call, 'ZADD', KEYS[3], add)
   end
 
   -- The key of free slots was evicted or deleted: free is what no lease holds.
@@ -231,9 +203,9 @@ local function take_slots(count)
       ranges[#ranges + 1] = state.high
       ranges[#ranges + 1] = last
     end
-    state.high = last + 1
+    put('high', last + 1)
   end
-  state.used = state.used + count
+  put('used', state.used + count)
   return ranges
 end
 
@@ -242,56 +214,52 @@ local function give_slots(slots)
   for i = #ranges, 1, -2 do
     local first, last = ranges[i - 1], ranges[i]
     if last == state.high - 1 then
-      state.high = first
+      put('high', first)
     else
       gaps().add(first, last)
       keep_key(3)
     end
-    state.used = state.used - (last - first + 1)
+    put('used', state.used - (last - first + 1))
   end
   if state.used == 0 then
     if state.high > 0 then redis.call('DEL', KEYS[3]) end
-    state.high = 0
+    put('high', 0)
   end
-end
-
-local function jitter_of(replid) return tonumber(string.sub(replid, 1, 5), 16) end
-
--- This server's replication id, and the generation record of the deployment, raised if it is of another server.
-local function read_generation()
-  local info = redis.call('INFO', 'replication')
-  local _, label = string.find(info, 'master_replid:', 1, true) -- Plain: a pattern over the text takes 0.5 us more.
-  local replid = string.match(info, '^%x+', label + 1)
-  local was = redis.call('HMGET', KEYS[7], 'replid', 'base', 'at')
-  local base, at = tonumber(was[2]), tonumber(was[3])
-  if was[1] ~= replid then
-    base = math.max((base or 0) + 1048576 + jitter_of(replid), us + 4294967296)
-    at = us
-    redis.call('HSET', KEYS[7], 'replid', replid, 'base', base, 'at', at)
-  end
-  return {replid = replid, base = base, at = at}
-end
-
--- A name whose record is gone before its time (evicted, deleted) may have had tokens ahead of the clock.
-local function floor_of_lost_record()
-  local name = string.match(KEYS[1], '^{[^:]*:(.*)}:state$')
-  local ends = redis.call('ZSCORE', KEYS[8], name)
-  if ends and tonumber(ends) > now then return generation.base + math.max(us - generation.at, 0) end
-  return 0
 end
 
 -- The rule of fencing tokens: lua/README.md, "Tokens".
 local function next_token()
-  generation = generation or read_generation()
+  local function jitter() return tonumber(string.sub(generation.replid, 1, 5), 16) end
+
+  if not generation then
+    local info = redis.call('INFO', 'replication')
+    local _, label = string.find(info, 'master_replid:', 1, true) -- Plain: a pattern over the text takes 0.5 us more.
+    local record = redis.call('HMGET', KEYS[7], 'replid', 'base', 'at')
+    generation = {replid = string.match(info, '^%x+', label + 1), base = tonumber(record[2]), at = tonumber(record[3])}
+    if record[1] ~= generation.replid then
+      generation.base = math.max((generation.base or 0) + 1048576 + jitter(), us + 4294967296)
+      generation.at = us
+      redis.call('HSET', KEYS[7], 'replid', generation.replid, 'base', generation.base, 'at', us)
+    end
+  end
+
+  -- A name whose record is gone before its time (evicted, deleted) may have had tokens ahead of the clock.
+  local function floor_of_lost_record()
+    local name = string.match(KEYS[1], '^{[^:]*:(.*)}:state$')
+    local ends = redis.call('ZSCORE', KEYS[8], name)
+    if ends and tonumber(ends) > now then return generation.base + math.max(us - generation.at, 0) end
+    return 0
+  end
+
   if state.gen == generation.base then
-    state.token = math.max(state.token + 1, us)
+    put('token', math.max(state.token + 1, us))
   else
     local step = state.tick == 1 and 67108864 or 1048576
-    local lost = loaded['until'] == nil and floor_of_lost_record() or 0
-    state.token = math.max(state.token + step + jitter_of(generation.replid), generation.base, us, lost) + 1
-    state.gen = generation.base
+    local lost = absent and floor_of_lost_record() or 0
+    put('token', math.max(state.token + step + jitter(), generation.base, us, lost) + 1)
+    put('gen', generation.base)
   end
-  state.tick = state.token == us and 1 or 0
+  put('tick', state.token == us and 1 or 0)
   return state.token
 end
 
@@ -302,35 +270,41 @@ local function grant(id, claim, lease)
   extend(math.max(lease, claim.ttl))
   redis.call('ZADD', KEYS[2], now + lease, id)
   if state.used == claim.weight then keep_key(2) end
-  state.seen = claim.limit
+  put('seen', claim.limit)
   local slots = {}
   for i = 1, #ranges, 2 do slots[#slots + 1] = ranges[i] .. '-' .. ranges[i + 1] end
-  write(id, 'h ' .. claim.terms .. ' ' .. int(token) .. ' ' .. table.concat(slots, ',') .. ' ' .. claim.meta)
+  put(id, 'h ' .. claim.terms .. ' ' .. int(token) .. ' ' .. table.concat(slots, ',') .. ' ' .. claim.meta)
   return token, ranges
 end
 
 local function limit_for(claim) return state.limit > 0 and state.limit or claim.limit end
 
--- What a record of a holder or waiter says; `terms` is all of it that a waiter keeps as a holder.
-local function parse_claim(text)
-  local terms, weight, limit, ttl, window, inbox, rest =
-    string.match(text, '^. ((%d+) (%d+) (%d+) (%d+) (%w+) %d+) (.*)$')
-  return {weight = tonumber(weight), limit = tonumber(limit), ttl = tonumber(ttl), window = tonumber(window),
-          inbox = inbox, terms = terms, rest = rest}
-end
-
--- One whose queue key was evicted or deleted is not counted any more, or those who came later would be.
-local function leave_queue(id, text)
-  if kind_of(text) == 'q' then
-    state.queued = math.max(state.queued - redis.call('ZREM', KEYS[4], id), 0)
-  else
-    state.wakers = math.max(state.wakers - redis.call('ZREM', KEYS[5], id), 0)
-  end
-  forget(id)
-end
-
 local function waiters()
   local waiters = {}
+
+  -- What a record of a holder or waiter says; `terms` is what the two have in common.
+  function waiters.parse(text)
+    local terms, weight, limit, ttl, window, inbox, rest =
+      string.match(text, '^. ((%d+) (%d+) (%d+) (%d+) (%w+) %d+) (.*)$')
+    return {weight = tonumber(weight), limit = tonumber(limit), ttl = tonumber(ttl), window = tonumber(window),
+            inbox = inbox, terms = terms, rest = rest}
+  end
+
+  function waiters.tell(inbox, kind, id)
+    mail = mail or {}
+    mail[#mail + 1] = inbox
+    mail[#mail + 1] = kind .. id
+  end
+
+  -- One whose queue key was evicted or deleted is not counted any more, or those who came later would be.
+  function waiters.leave(id, text)
+    if kind_of(text) == 'q' then
+      put('queued', math.max(state.queued - redis.call('ZREM', KEYS[4], id), 0))
+    else
+      put('wakers', math.max(state.wakers - redis.call('ZREM', KEYS[5], id), 0))
+    end
+    put(id, false)
+  end
 
   local function is_patient(inbox)
     local patience = redis.call('HGET', KEYS[6], inbox)
@@ -339,36 +313,36 @@ local function waiters()
 
   -- The first waiter of a queue that is still listening; those whose process has gone quiet are dropped.
   local function head_of(key, count)
-    for _ = 1, DROP do
+    for _ = 1, 256 do
       local id = redis.call('ZRANGE', KEYS[key], 0, 0)[1]
       if not id then
-        state[count] = 0 -- An evicted or deleted queue key must not block newcomers.
+        put(count, 0) -- An evicted or deleted queue key must not block newcomers.
         return nil
       end
       local text = record_of(id)
-      local waiter = text and (kind_of(text) == 'q' or kind_of(text) == 'n') and parse_claim(text)
+      local waiter = text and (kind_of(text) == 'q' or kind_of(text) == 'n') and waiters.parse(text)
       if waiter and is_patient(waiter.inbox) then return id, waiter, text end
       redis.call('ZREM', KEYS[key], id)
-      state[count] = math.max(state[count] - 1, 0)
-      if text then forget(id) end
+      put(count, math.max(state[count] - 1, 0))
+      if text then put(id, false) end
     end
   end
 
   -- Hands free slots to the queue in ticket order, then wakes one waiter per slot that is left.
   function waiters.serve()
-    local served = 0
-    while state.queued > 0 and served < SERVE do
+    local served, most = 0, 64
+    while state.queued > 0 and served < most do
       local id, waiter, text = head_of(4, 'queued')
       if not id then break end
       local limit = limit_for(waiter)
       if waiter.weight > limit then
-        leave_queue(id, text) -- Never fits any more; it asks again and is told so.
-        tell(waiter.inbox, 'w', id)
+        waiters.leave(id, text) -- Never fits any more; it asks again and is told so.
+        waiters.tell(waiter.inbox, 'w', id)
       elseif state.used + waiter.weight <= limit then
-        leave_queue(id, text)
+        waiters.leave(id, text)
         waiter.meta = string.match(waiter.rest, '^%d+ (.*)$')
         grant(id, waiter, waiter.window)
-        tell(waiter.inbox, 'g', id)
+        waiters.tell(waiter.inbox, 'g', id)
       else
         return
       end
@@ -376,11 +350,11 @@ local function waiters()
     end
     if state.queued > 0 then return end
     local free = 0
-    while state.wakers > 0 and served < SERVE do
+    while state.wakers > 0 and served < most do
       local id, waiter, text = head_of(5, 'wakers')
       if not id or state.used + free + waiter.weight > limit_for(waiter) then return end
-      leave_queue(id, text)
-      tell(waiter.inbox, 'w', id)
+      waiters.leave(id, text)
+      waiters.tell(waiter.inbox, 'w', id)
       free = free + waiter.weight
       served = served + 1
     end
@@ -400,19 +374,21 @@ local function end_lease(id, text)
     local _, slots = grant_of(text)
     give_slots(slots)
   end
-  forget(id)
+  put(id, false)
 end
 
 -- Removes expired leases and tombstones, serves whoever waits, and returns when the next lease ends (ms) and whose
 -- it is, or nil.
 local function sweep()
   local freed, next_end, next_id = false, nil, nil
-  for _ = 1, SWEEP do
+  for _ = 1, 16 do
     local first = redis.call('ZRANGE', KEYS[2], '0', '0', 'WITHSCORES')
     local id, ends = first[1], tonumber(first[2])
     if not id then
       if state.used > 0 then -- The lease key was evicted or deleted: nobody holds.
-        state.used, state.high, freed = 0, 0, true
+        put('used', 0)
+        put('high', 0)
+        freed = true
         redis.call('DEL', KEYS[3])
       end
       break
@@ -430,7 +406,7 @@ end
 
 -- A record that lost its state key starts afresh; what is left of it belongs to nobody.
 local function start_afresh()
-  if loaded['until'] == nil then redis.call('DEL', KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]) end
+  if absent then redis.call('DEL', KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]) end
 end
 
 -- Leaves a tombstone, so that a late copy of this holder's acquire takes nothing. Sweeps first: tombstones must not
@@ -440,5 +416,5 @@ local function bury(id, kind, ttl)
   extend(ttl)
   redis.call('ZADD', KEYS[2], now + ttl, id)
   keep_key(2)
-  write(id, kind)
+  put(id, kind)
 end

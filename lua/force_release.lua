@@ -10,24 +10,25 @@
 local id = ARGV[1]
 read_clock(tonumber(ARGV[2]))
 load(id)
-if loaded['until'] == nil then return {0} end
+if absent then return {0} end
 
-local text = record[id]
+local text = state[id]
 local kind = kind_of(text)
 local answer = 0
 
 if kind == 'h' or kind == 'q' or kind == 'n' then
-  local claim = parse_claim(text)
+  local queue = waiters()
+  local claim = queue.parse(text)
   if kind == 'h' then
     local expiry = redis.call('ZSCORE', KEYS[2], id)
     answer = expiry and tonumber(expiry) > now and 1 or 0
     end_lease(id, text)
   else
     answer = 2
-    leave_queue(id, text)
+    queue.leave(id, text)
   end
   bury(id, 'f', claim.ttl)
-  tell(claim.inbox, 'f', id)
+  queue.tell(claim.inbox, 'f', id)
 elseif kind == 'f' then
   answer = 3
 end

@@ -10,20 +10,23 @@ read_clock(tonumber(ARGV[1]))
 load(ARGV[2])
 
 local reply, leases, longest, freed = {}, {}, 0, false
-if loaded['until'] == nil then
+if absent then
   for i = 2, #ARGV, 2 do reply[i / 2] = 0 end
   return reply
 end
 if ARGV[4] then
   local ids = {}
   for i = 4, #ARGV, 2 do ids[#ids + 1] = ARGV[i] end
-  load_records(ids)
+  send(function(command, key, ...)
+    local asked = {...}
+    for i, text in ipairs(redis.call(command, key, ...)) do state[asked[i]] = text end
+  end, 'HMGET', KEYS[1], ids)
 end
 local _, alive = sweep()
 
 for i = 2, #ARGV, 2 do
   local id, ttl = ARGV[i], tonumber(ARGV[i + 1])
-  local kind = kind_of(record[id])
+  local kind = kind_of(state[id])
   local answer = 0
   if kind == 'h' then
     local expiry = id ~= alive and redis.call('ZSCORE', KEYS[2], id)
@@ -33,7 +36,7 @@ for i = 2, #ARGV, 2 do
       longest = math.max(longest, ttl)
       answer = 1
     else
-      end_lease(id, record[id])
+      end_lease(id, state[id])
       freed = true
     end
   elseif kind == 'q' or kind == 'n' then
@@ -44,7 +47,7 @@ for i = 2, #ARGV, 2 do
   reply[i / 2] = answer
 end
 if leases[1] then
-  renew(leases)
+  send(renew, 'ZADD', KEYS[2], leases)
   extend(longest)
 end
 if freed then serve() end

@@ -14,7 +14,7 @@ read_clock(tonumber(ARGV[4]))
 load(id)
 start_afresh()
 
-local text = record[id]
+local text = state[id]
 local kind = kind_of(text)
 local answer = 0
 local bury_it = ARGV[3] == '1'
@@ -25,7 +25,7 @@ if kind == 'h' then
   end_lease(id, text)
 elseif kind == 'q' or kind == 'n' then
   answer = 2
-  leave_queue(id, text)
+  waiters().leave(id, text)
 elseif kind == 'f' then
   answer = 3
 elseif not kind then

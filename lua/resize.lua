@@ -10,7 +10,7 @@ read_clock(tonumber(ARGV[2]))
 load('') -- There is no holder whose record could matter.
 start_afresh()
 local before = state.limit
-state.limit = tonumber(ARGV[1])
+put('limit', tonumber(ARGV[1]))
 state['until'] = 0
 local last = redis.call('ZRANGE', KEYS[2], -1, -1, 'WITHSCORES')
 extend(last[2] and math.max(last[2] - now, 0) or 0)
