@@ -26,7 +26,7 @@ claim.terms = ARGV[3] .. ' ' .. ARGV[2] .. ' ' .. ARGV[4] .. ' ' .. ARGV[5] .. '
 local other = state.seen ~= claim.limit and state.seen or 0
 local next_end = state.used > 0 and sweep() or nil
 
-local limit = limit_for(claim)
+local limit, grant = limit_for(claim), granter()
 
 local function granted(token, ranges)
   local reply = {1, token, limit, other}

@@ -13,8 +13,8 @@
 -- Why a table of changes: a verb reads the state with one HMGET and writes it with one HSET, however many of
 -- sweep, hand-off and grant happen in between; so a free mutex costs a handful of commands.
 --
--- Why some functions are made by others (gaps, waiters): a server makes all functions anew on every call, for about
--- 0.1 us each. A call that meets no gap and no waiter does without theirs.
+-- Why some functions are made by others (gaps, granter, waiters): a server makes all functions anew on every call, for
+-- about 0.1 us each. A call that grants nothing, and meets no gap and no waiter, does without theirs.
 
 local us, now      -- Server time in us, lease time in ms.
 local state        -- The state hash as it is to be: numbers, 0 if absent, and by id the records, false if absent.
@@ -192,23 +192,6 @@ local function gaps()
   return gaps
 end
 
-local function take_slots(count)
-  local ranges, taken = {}, 0
-  if state.high > state.used then ranges, taken = gaps().take(math.min(state.high - state.used, count)) end
-  if taken < count then
-    local last = state.high + count - taken - 1
-    if ranges[#ranges] == state.high - 1 then
-      ranges[#ranges] = last
-    else
-      ranges[#ranges + 1] = state.high
-      ranges[#ranges + 1] = last
-    end
-    put('high', last + 1)
-  end
-  put('used', state.used + count)
-  return ranges
-end
-
 local function give_slots(slots)
   local ranges = ranges_of(slots)
   for i = #ranges, 1, -2 do
@@ -227,61 +210,83 @@ local function give_slots(slots)
   end
 end
 
--- What tokens are counted from: the generation record of the deployment, raised if it is of another server.
-local function read_generation()
-  local info = redis.call('INFO', 'replication')
-  local _, label = string.find(info, 'master_replid:', 1, true) -- Plain: a pattern over the text takes 0.5 us more.
-  local replid = string.match(info, '^%x+', label + 1)
-  local record = redis.call('HMGET', KEYS[7], 'replid', 'base', 'at')
-  local base, at = tonumber(record[2]), tonumber(record[3])
-  if record[1] ~= replid then
-    base = math.max((base or 0) + 1048576 + tonumber(string.sub(replid, 1, 5), 16), us + 4294967296)
-    at = us
-    redis.call('HSET', KEYS[7], 'replid', replid, 'base', base, 'at', at)
+-- Makes the function that grants; only where something is granted.
+local function granter()
+  local function take_slots(count)
+    local ranges, taken = {}, 0
+    if state.high > state.used then ranges, taken = gaps().take(math.min(state.high - state.used, count)) end
+    if taken < count then
+      local last = state.high + count - taken - 1
+      if ranges[#ranges] == state.high - 1 then
+        ranges[#ranges] = last
+      else
+        ranges[#ranges + 1] = state.high
+        ranges[#ranges + 1] = last
+      end
+      put('high', last + 1)
+    end
+    put('used', state.used + count)
+    return ranges
   end
-  return {replid = replid, base = base, at = at}
-end
 
--- The first token of a name in this generation. A name whose record is gone before its time (evicted, deleted) may
--- have had tokens ahead of the clock.
-local function first_token()
-  local step = state.tick == 1 and 67108864 or 1048576
-  local jitter = tonumber(string.sub(generation.replid, 1, 5), 16)
-  local lost = 0
-  if absent then
-    local ends = redis.call('ZSCORE', KEYS[8], string.match(KEYS[1], '^{[^:]*:(.*)}:state$'))
-    if ends and tonumber(ends) > now then lost = generation.base + math.max(us - generation.at, 0) end
+  -- What tokens are counted from: the generation record of the deployment, raised if it is of another server.
+  local function read_generation()
+    local info = redis.call('INFO', 'replication')
+    local _, label = string.find(info, 'master_replid:', 1, true) -- Plain: a pattern over the text takes 0.5 us more.
+    local replid = string.match(info, '^%x+', label + 1)
+    local record = redis.call('HMGET', KEYS[7], 'replid', 'base', 'at')
+    local base, at = tonumber(record[2]), tonumber(record[3])
+    if record[1] ~= replid then
+      base = math.max((base or 0) + 1048576 + tonumber(string.sub(replid, 1, 5), 16), us + 4294967296)
+      at = us
+      redis.call('HSET', KEYS[7], 'replid', replid, 'base', base, 'at', at)
+    end
+    return {replid = replid, base = base, at = at}
   end
-  return math.max(state.token + step + jitter, generation.base, us, lost) + 1
-end
 
--- The rule of fencing tokens: lua/README.md, "Tokens".
-local function next_token()
-  generation = generation or read_generation()
-  put('token', state.gen == generation.base and math.max(state.token + 1, us) or first_token())
-  put('gen', generation.base)
-  put('tick', state.token == us and 1 or 0)
-  return state.token
-end
+  -- The first token of a name in this generation. A name whose record is gone before its time (evicted, deleted) may
+  -- have had tokens ahead of the clock.
+  local function first_token()
+    local step = state.tick == 1 and 67108864 or 1048576
+    local jitter = tonumber(string.sub(generation.replid, 1, 5), 16)
+    local lost = 0
+    if absent then
+      local ends = redis.call('ZSCORE', KEYS[8], string.match(KEYS[1], '^{[^:]*:(.*)}:state$'))
+      if ends and tonumber(ends) > now then lost = generation.base + math.max(us - generation.at, 0) end
+    end
+    return math.max(state.token + step + jitter, generation.base, us, lost) + 1
+  end
 
--- Gives `claim` its slots and token, with a lease of `lease` ms; returns the token and the ranges of the slots.
-local function grant(id, claim, lease)
-  local token = next_token()
-  local ranges = take_slots(claim.weight)
-  extend(math.max(lease, claim.ttl))
-  redis.call('ZADD', KEYS[2], now + lease, id)
-  if state.used == claim.weight then keep_key(2) end
-  put('seen', claim.limit)
-  local slots = {}
-  for i = 1, #ranges, 2 do slots[#slots + 1] = ranges[i] .. '-' .. ranges[i + 1] end
-  put(id, 'h ' .. claim.terms .. ' ' .. int(token) .. ' ' .. table.concat(slots, ',') .. ' ' .. claim.meta)
-  return token, ranges
+  -- The rule of fencing tokens: lua/README.md, "Tokens".
+  local function next_token()
+    generation = generation or read_generation()
+    put('token', state.gen == generation.base and math.max(state.token + 1, us) or first_token())
+    put('gen', generation.base)
+    put('tick', state.token == us and 1 or 0)
+    return state.token
+  end
+
+  -- Gives `claim` its slots and token, with a lease of `lease` ms; returns the token and the ranges of the slots.
+  local function grant(id, claim, lease)
+    local token = next_token()
+    local ranges = take_slots(claim.weight)
+    extend(math.max(lease, claim.ttl))
+    redis.call('ZADD', KEYS[2], now + lease, id)
+    if state.used == claim.weight then keep_key(2) end
+    put('seen', claim.limit)
+    local slots = {}
+    for i = 1, #ranges, 2 do slots[#slots + 1] = ranges[i] .. '-' .. ranges[i + 1] end
+    put(id, 'h ' .. claim.terms .. ' ' .. int(token) .. ' ' .. table.concat(slots, ',') .. ' ' .. claim.meta)
+    return token, ranges
+  end
+
+  return grant
 end
 
 local function limit_for(claim) return state.limit > 0 and state.limit or claim.limit end
 
 local function waiters()
-  local waiters = {}
+  local waiters, grant = {}, granter()
 
   -- What a record of a holder or waiter says; `terms` is what the two have in common.
   function waiters.parse(text)
