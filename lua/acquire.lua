@@ -37,8 +37,19 @@ end
 
 local function fits() return state.queued == 0 and claim.weight <= limit and state.used + claim.weight <= limit end
 
+-- A verb serves only so many waiters; after a large resize each that is served passes it on.
+local function pass_on()
+  if state.used < limit then serve() end
+end
+
+local function take()
+  local token, ranges = grant(id, claim, claim.ttl)
+  pass_on()
+  return granted(token, ranges)
+end
+
 -- Most calls come from a newcomer where nobody waits; all that follows is about records and queues.
-if not state[id] and fits() then return granted(grant(id, claim, claim.ttl)) end
+if not state[id] and fits() then return take() end
 
 local function look_after()
   return next_end and math.max(next_end - now, 0) or claim.ttl
@@ -58,6 +69,7 @@ end
 local function confirm()
   renew('ZADD', KEYS[2], now + claim.ttl, id)
   extend(claim.ttl)
+  pass_on()
   local token, slots = grant_of(state[id])
   return granted(tonumber(token), ranges_of(slots))
 end
@@ -101,7 +113,7 @@ end
 
 if fits() then
   if kind_of(state[id]) == 'n' then waiters().leave(id, state[id]) end
-  return granted(grant(id, claim, claim.ttl))
+  return take()
 end
 
 if mode == 't' then

@@ -47,7 +47,7 @@ local function load(id)
            seen = tonumber(got[7]) or 0, ['until'] = ends or 0, token = tonumber(got[9]) or 0,
            gen = tonumber(got[10]) or 0, tick = tonumber(got[11]) or 0, [id] = got[12]}
   absent = ends == nil
-  waited = got[3] and state.queued + state.wakers > 0
+  waited = state.queued + state.wakers > 0
 end
 
 local function record_of(id)

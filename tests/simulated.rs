@@ -439,6 +439,37 @@ fn a_timed_wait_ends_in_time_whatever_the_server_does() {
     }
 }
 
+/// SCENARIOS 40: one verb serves 64 waiters at most, and those pass it on.
+#[test]
+fn raising_the_limit_far_serves_everyone_at_once() {
+    for strategy in [Strategy::Queue, Strategy::Notify] {
+        semafence_sim::run(1, |sim| async move {
+            let client = sim.client();
+            let semaphore = client.semaphore("name", 1).ttl(TTL).strategy(strategy).build().unwrap();
+            let _permit = semaphore.acquire().await.unwrap();
+            let waiters: Vec<_> = (0..300)
+                .map(|_| {
+                    let semaphore = semaphore.clone();
+                    tokio::spawn(async move { semaphore.acquire_owned().await.unwrap() })
+                })
+                .collect();
+            tokio::time::sleep(MILLISECOND * 500).await;
+            assert_eq!(held_and_waiting(&sim).await, (1, 300));
+            let start = sim.now();
+
+            client.resize("name", Some(301)).await.unwrap();
+            let permits = futures::future::join_all(waiters).await;
+
+            assert_eq!(permits.len(), 300);
+            assert!(
+                sim.now() - start < MILLISECOND * 500,
+                "{strategy:?}: {:?}",
+                sim.now() - start
+            );
+        });
+    }
+}
+
 /// SCENARIOS 50, 26: ids are fresh for each acquisition, so nothing is ever taken for a retry of another.
 #[test]
 fn acquisitions_of_one_client_are_different_holders() {
