@@ -119,7 +119,8 @@ impl<'a> Acquisition<'a> {
         loop {
             let queueing = self.queueing(seat.is_some());
             if queueing != Queueing::Never && seat.is_none() {
-                seat = Some(terms.core.waiters.join(&terms.name, self.claim.holder));
+                let interval = terms.config.look_interval();
+                seat = Some(terms.core.waiters.join(&terms.name, self.claim.holder, interval));
             }
             match self.ask(queueing).await {
                 Ok(Attempt::Granted(grant)) => {
@@ -135,8 +136,8 @@ impl<'a> Acquisition<'a> {
                     troubles = Backoff::new(&terms.config);
                     let Some(seat) = &seat else { continue };
                     tracing::debug!(name = %terms.name, place = queued.place, waiters = queued.waiters, "queued");
-                    seat.queued(self.now(), queued.look_after, terms.config.look_interval());
-                    call = Some(seat.called(&*terms.core.clock).await);
+                    seat.queued(self.now(), queued.look_after);
+                    call = Some(seat.called().await);
                     self.listen(&mut troubles).await?;
                 }
                 Ok(Attempt::Busy(_)) if terms.config.strategy == Strategy::Poll => {

@@ -310,8 +310,8 @@ impl<B: LockBackend, C: Clock> ClientBuilder<B, C> {
         let random = Random::from_seed(self.seed);
         let core = Core {
             backend: shared_backend,
+            waiters: Waiters::new(&keeper, Arc::clone(&shared_clock)),
             clock: shared_clock,
-            waiters: Waiters::new(&keeper),
             keeper,
             inbox: random.inbox(),
             random,

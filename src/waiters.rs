@@ -18,6 +18,10 @@ use crate::name::Name;
 
 /// Bounds how often a waiter looks when the moment it waits for is now: no spinning.
 const LOOK_MIN: Duration = Duration::from_millis(2);
+/// A foremost waiter that has not looked this long after it was time is passed over: nobody polls it.
+const LATE: Duration = Duration::from_secs(1);
+/// How long a foremost waiter that went to ask may take, failures included, before it is passed over.
+const ASKING: Duration = Duration::from_secs(60);
 
 /// Everyone of this client who waits.
 #[derive(Debug)]
@@ -29,6 +33,9 @@ pub(crate) struct Waiters {
 #[derive(Debug)]
 struct Shared {
     keeper: Weak<Keeper>,
+    clock: Arc<dyn Clock>,
+    /// The first line has begun.
+    joined: Notify,
     listening: AtomicBool,
     ended: tokio_util::sync::CancellationToken,
     state: Mutex<State>,
@@ -44,7 +51,11 @@ struct State {
 #[derive(Debug, Default)]
 struct Line {
     waiters: BTreeMap<u64, Waiter>,
+    /// How often the waiters want somebody to look, and how many want it that often.
+    intervals: BTreeMap<Duration, usize>,
     look_at: Instant,
+    /// The foremost is passed over if it has not stirred by then.
+    stir_by: Instant,
     /// A message to one of these waiters was missed, so those behind it may have missed theirs.
     suspicious: bool,
 }
@@ -52,7 +63,11 @@ struct Line {
 #[derive(Debug)]
 struct Waiter {
     called: Arc<Notify>,
+    interval: Duration,
     has_mail: bool,
+    /// Messages may have been missed. Stays until this waiter asks, whatever an earlier answer says.
+    look_now: bool,
+    passed_over: bool,
 }
 
 /// Why a waiter asks again.
@@ -65,9 +80,11 @@ pub(crate) enum Call {
 }
 
 impl Waiters {
-    pub(crate) fn new(keeper: &Arc<Keeper>) -> Self {
+    pub(crate) fn new(keeper: &Arc<Keeper>, clock: Arc<dyn Clock>) -> Self {
         let shared = Shared {
             keeper: Arc::downgrade(keeper),
+            clock,
+            joined: Notify::new(),
             listening: AtomicBool::new(false),
             ended: tokio_util::sync::CancellationToken::new(),
             state: Mutex::default(),
@@ -99,22 +116,26 @@ impl Waiters {
         Ok(())
     }
 
-    /// Takes a place at the end of the line of `name`.
-    pub(crate) fn join(&self, name: &Name, holder: HolderId) -> Seat {
+    /// Takes a place at the end of the line of `name`, of which somebody is to look every `interval`.
+    pub(crate) fn join(&self, name: &Name, holder: HolderId, interval: Duration) -> Seat {
         let called = Arc::new(Notify::new());
+        let now = self.shared.clock.now();
         let mut state = self.shared.lock();
+        if state.lines.is_empty() {
+            self.shared.joined.notify_one();
+        }
         state.joined += 1;
         let number = state.joined;
         let waiter = Waiter {
             called: Arc::clone(&called),
+            interval,
             has_mail: false,
+            look_now: false,
+            passed_over: false,
         };
-        state
-            .lines
-            .entry(name.clone())
-            .or_default()
-            .waiters
-            .insert(number, waiter);
+        let line = state.lines.entry(name.clone()).or_insert_with(|| Line::new(now));
+        line.waiters.insert(number, waiter);
+        *line.intervals.entry(interval).or_default() += 1;
         state.seats.insert(holder, (name.clone(), number));
         Seat {
             shared: Arc::clone(&self.shared),
@@ -142,6 +163,7 @@ struct Reader(Arc<Shared>);
 
 impl Reader {
     async fn read(self, mut wakeups: BoxStream<'static, Wakeup>) {
+        let mut watch = Box::pin(self.0.watch());
         loop {
             tokio::select! {
                 biased;
@@ -149,7 +171,8 @@ impl Reader {
                 wakeup = wakeups.next() => match wakeup {
                     Some(wakeup) => self.0.deliver(wakeup),
                     None => return,
-                }
+                },
+                () = &mut watch => return,
             }
         }
     }
@@ -178,11 +201,26 @@ impl Shared {
                 }
             }
             Wakeup::Missed => {
+                let now = self.clock.now();
                 for line in self.lock().lines.values_mut() {
                     line.suspicious = true;
-                    line.look_at = Instant::default();
-                    line.call_first();
+                    line.alarm(now);
                 }
+            }
+        }
+    }
+
+    /// Passes over those who do not look although it is time: a future that nobody polls must not stop the others.
+    async fn watch(&self) {
+        loop {
+            if self.lock().lines.is_empty() {
+                self.joined.notified().await;
+            }
+            self.clock.sleep_until(self.clock.now() + LATE).await;
+            let now = self.clock.now();
+            let mut state = self.lock();
+            for line in state.lines.values_mut().filter(|line| line.stir_by <= now) {
+                line.pass_over(now);
             }
         }
     }
@@ -201,10 +239,66 @@ impl Shared {
 }
 
 impl Line {
-    fn call_first(&self) {
-        if let Some((_, first)) = self.waiters.first_key_value() {
-            first.called.notify_one();
+    fn new(now: Instant) -> Self {
+        Self {
+            stir_by: now + ASKING,
+            ..Self::default()
         }
+    }
+
+    /// Who looks for all: the first who was not passed over.
+    fn foremost(&self) -> Option<u64> {
+        let awake = self.waiters.iter().find(|(_, waiter)| !waiter.passed_over);
+        awake.or(self.waiters.first_key_value()).map(|(number, _)| *number)
+    }
+
+    fn call_foremost(&self) {
+        if let Some(foremost) = self.foremost() {
+            self.waiters[&foremost].called.notify_one();
+        }
+    }
+
+    fn plan(&mut self, look_at: Instant) {
+        self.look_at = look_at;
+        self.stir_by = look_at + LATE;
+    }
+
+    /// The foremost looks at once.
+    fn alarm(&mut self, now: Instant) {
+        let foremost = self.foremost().and_then(|number| self.waiters.get_mut(&number));
+        if let Some(waiter) = foremost {
+            waiter.look_now = true;
+            waiter.called.notify_one();
+            self.stir_by = self.stir_by.min(now + LATE);
+        }
+    }
+
+    fn pass_over(&mut self, now: Instant) {
+        let foremost = self.foremost().and_then(|number| self.waiters.get_mut(&number));
+        if let Some(waiter) = foremost {
+            waiter.passed_over = true;
+        }
+        if self.waiters.values().all(|waiter| waiter.passed_over) {
+            self.waiters.values_mut().for_each(|waiter| waiter.passed_over = false);
+        }
+        self.stir_by = now + LATE;
+        self.call_foremost();
+    }
+
+    fn interval(&self) -> Duration {
+        let shortest = self.intervals.first_key_value();
+        shortest.map_or(LOOK_MIN, |(interval, _)| LOOK_MIN.max(*interval))
+    }
+
+    fn remove(&mut self, number: u64) -> Option<Waiter> {
+        let waiter = self.waiters.remove(&number)?;
+        if let Some(count) = self.intervals.get_mut(&waiter.interval) {
+            *count -= 1;
+            if *count == 0 {
+                self.intervals.remove(&waiter.interval);
+            }
+        }
+        Some(waiter)
     }
 }
 
@@ -220,12 +314,19 @@ pub(crate) struct Seat {
 
 impl Seat {
     /// The backend said *queued* at `now`, and when the next lease ends: the next look of this line is then, but within
-    /// `interval`.
-    pub(crate) fn queued(&self, now: Instant, look_after: Duration, interval: Duration) {
+    /// the shortest interval of those in it. Only the foremost puts it off: what another was told may be older.
+    pub(crate) fn queued(&self, now: Instant, look_after: Duration) {
         let mut state = self.shared.lock();
-        if let Some(line) = state.lines.get_mut(&self.name) {
+        let Some(line) = state.lines.get_mut(&self.name) else {
+            return;
+        };
+        let look_at = now + look_after.clamp(LOOK_MIN, line.interval());
+        if line.foremost() == Some(self.number) {
             line.suspicious = false;
-            line.look_at = now + look_after.clamp(LOOK_MIN, interval.max(LOOK_MIN));
+            line.plan(look_at);
+        } else if look_at + LOOK_MIN < line.look_at {
+            line.plan(look_at);
+            line.call_foremost();
         }
     }
 
@@ -240,55 +341,66 @@ impl Seat {
     }
 
     /// Waits until there is a reason to ask again.
-    pub(crate) async fn called(&self, clock: &dyn Clock) -> Call {
+    pub(crate) async fn called(&self) -> Call {
         loop {
-            let look_at = {
-                let mut state = self.shared.lock();
-                let line = state
-                    .lines
-                    .get_mut(&self.name)
-                    .expect("a line lives while it has a seat");
-                let foremost = line
-                    .waiters
-                    .first_key_value()
-                    .is_some_and(|(first, _)| *first == self.number);
-                let waiter = line.waiters.get_mut(&self.number).expect("a seat is in its line");
-                if std::mem::take(&mut waiter.has_mail) {
-                    return Call::Mail;
-                }
-                foremost.then_some(line.look_at)
+            let look_at = match self.news() {
+                Ok(call) => return call,
+                Err(look_at) => look_at,
             };
             match look_at {
                 None => self.called.notified().await,
                 Some(moment) => tokio::select! {
                     biased;
                     () = self.called.notified() => {}
-                    () = clock.sleep_until(moment) => return Call::Time,
+                    () = self.shared.clock.sleep_until(moment) => {}
                 },
             }
+        }
+    }
+
+    /// Why to ask now, or when to, if it is for this waiter to look.
+    fn news(&self) -> Result<Call, Option<Instant>> {
+        let now = self.shared.clock.now();
+        let mut state = self.shared.lock();
+        let line = state
+            .lines
+            .get_mut(&self.name)
+            .expect("a line lives while it has a seat");
+        let waiter = line.waiters.get_mut(&self.number).expect("a seat is in its line");
+        waiter.passed_over = false;
+        let (look_now, has_mail) = (std::mem::take(&mut waiter.look_now), std::mem::take(&mut waiter.has_mail));
+        let is_foremost = line.foremost() == Some(self.number);
+        let is_time = look_now || (is_foremost && line.look_at <= now);
+        if is_foremost && (is_time || has_mail) {
+            line.stir_by = now + ASKING;
+        }
+        match () {
+            () if is_time => Ok(Call::Time),
+            () if has_mail => Ok(Call::Mail),
+            () => Err(is_foremost.then_some(line.look_at)),
         }
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
+        let now = self.shared.clock.now();
         let mut state = self.shared.lock();
         state.seats.remove(&self.holder);
         let Some(line) = state.lines.get_mut(&self.name) else {
             return;
         };
-        let was_first = line
-            .waiters
-            .first_key_value()
-            .is_some_and(|(first, _)| *first == self.number);
-        line.waiters.remove(&self.number);
+        let was_foremost = line.foremost() == Some(self.number);
+        let should_look = line.remove(self.number).is_some_and(|waiter| waiter.look_now);
         if line.waiters.is_empty() {
             state.lines.remove(&self.name);
-        } else if was_first {
-            if line.suspicious {
-                line.look_at = Instant::default();
+        } else if was_foremost {
+            line.stir_by = line.stir_by.min(line.look_at.max(now) + LATE);
+            if line.suspicious || should_look {
+                line.alarm(now);
+            } else {
+                line.call_foremost();
             }
-            line.call_first();
         }
     }
 }
