@@ -77,7 +77,7 @@ impl<'a> Acquisition<'a> {
     /// One attempt that does not wait.
     pub(crate) async fn attempt(&mut self) -> Result<Option<Held>, Error> {
         match self.ask(Queueing::Never).await {
-            Ok(Attempt::Granted(grant)) => Ok(self.seal(grant)),
+            Ok(Attempt::Granted(grant)) => self.seal(grant),
             Ok(attempt) => self.refusal(&attempt).map_or(Ok(None), Err),
             Err(error) => Err(self.failed(error)),
         }
@@ -127,7 +127,7 @@ impl<'a> Acquisition<'a> {
                     if let Some(seat) = &seat {
                         seat.granted(call);
                     }
-                    if let Some(held) = self.seal(grant) {
+                    if let Some(held) = self.seal(grant)? {
                         return Ok(held);
                     }
                     // The answer took longer than the lease: ask again, which starts it anew.
@@ -206,18 +206,23 @@ impl<'a> Acquisition<'a> {
     }
 
     /// Turns a grant into a permit that the keeper keeps; `None` if the lease is over already.
-    fn seal(&mut self, grant: Grant) -> Option<Held> {
+    fn seal(&mut self, grant: Grant) -> Result<Option<Held>, Error> {
         let terms = self.terms;
         self.report_limit(&grant);
-        let lease = Lease::new(self.claim.clone(), grant, self.asked_at, Arc::clone(&terms.core.clock))?;
-        let lease = Arc::new(lease);
+        let lease = Lease::new(self.claim.clone(), grant, self.asked_at, Arc::clone(&terms.core.clock));
+        let Some(lease) = lease.map(Arc::new) else {
+            return Ok(None);
+        };
         let intervals = Intervals {
             refresh: terms.config.refreshes_every(),
             retry: terms.config.retries_refresh_after(),
         };
-        terms.core.keeper.keep(Arc::clone(&lease), intervals, self.asked_at);
+        if !terms.core.keeper.keep(Arc::clone(&lease), intervals, self.asked_at) {
+            // Closed while the request was on its way; dropping this gives it back.
+            return Err(Error::Closed);
+        }
         self.at_stake = false;
-        Some(Held::new(Arc::clone(&terms.core), lease, terms.config.strict))
+        Ok(Some(Held::new(Arc::clone(&terms.core), lease, terms.config.strict)))
     }
 
     fn report_limit(&self, grant: &Grant) {

@@ -77,6 +77,9 @@ struct State {
     abandoned: u64,
     losses: Vec<Arc<Lease>>,
     next_wake: Option<Instant>,
+    /// Nothing is kept any more.
+    closed: bool,
+    /// The last handle is gone.
     closing: bool,
 }
 
@@ -107,11 +110,17 @@ impl Keeper {
         Ok(Self { shared, thread })
     }
 
-    /// Keeps `lease` until it is lost or forgotten.
-    pub(crate) fn keep(&self, lease: Arc<Lease>, intervals: Intervals, asked_at: Instant) {
+    /// Keeps `lease` until it is lost or forgotten; answers whether it does, since after [`close`](Self::close) it takes
+    /// no more.
+    #[must_use]
+    pub(crate) fn keep(&self, lease: Arc<Lease>, intervals: Intervals, asked_at: Instant) -> bool {
         let mut state = self.shared.lock();
+        if state.closed {
+            return false;
+        }
         let first = state.schedule.insert(Kept::new(lease, intervals, asked_at));
         self.shared.wake_before(&state, first);
+        true
     }
 
     /// Stops refreshing this holder's lease; a loss that nobody has been told of yet is told.
@@ -144,13 +153,14 @@ impl Keeper {
 
     /// Ends every lease and gives all of them back; answers how many were, and how many could not be.
     pub(crate) async fn close(&self) -> (u64, u64) {
-        let count = self.shared.close();
+        let (count, abandoned_before) = self.shared.close();
         loop {
             let returned = self.shared.returned.notified();
             {
                 let state = self.shared.lock();
                 if state.returns.is_empty() && state.returning == 0 {
-                    return (count.saturating_sub(state.abandoned), state.abandoned);
+                    let abandoned = state.abandoned - abandoned_before;
+                    return (count.saturating_sub(abandoned), abandoned);
                 }
             }
             returned.await;
@@ -429,8 +439,9 @@ impl Shared {
         }
     }
 
-    fn close(&self) -> u64 {
+    fn close(&self) -> (u64, u64) {
         let mut state = self.lock();
+        state.closed = true;
         for kept in state.schedule.drain() {
             if kept.lease.end(End::Lost(LossReason::Closed)) == End::Lost(LossReason::Closed) {
                 state.returns.push(kept.lease.claim.clone());
@@ -438,6 +449,6 @@ impl Shared {
             state.losses.push(kept.lease);
         }
         self.wake.notify_one();
-        (state.returns.len() + state.returning) as u64
+        ((state.returns.len() + state.returning) as u64, state.abandoned)
     }
 }
