@@ -20,6 +20,8 @@ use crate::schedule::{Due, Kept, Schedule};
 
 /// How long dropping the last handle of a client waits for permits that are on their way back.
 const FAREWELL: Duration = Duration::from_millis(250);
+/// After so many turns without a pause the keeper lets timers and connections have one.
+const TURNS: u64 = 64;
 
 /// Where the keeper runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -245,26 +247,34 @@ enum Done {
 }
 
 async fn run(shared: Arc<Shared>) {
-    let mut calls = FuturesUnordered::<BoxFuture<'static, Done>>::new();
-    loop {
+    // Apart, and refreshes first: a lease must not wait behind thousands of permits on their way back.
+    let mut refreshes = FuturesUnordered::<BoxFuture<'static, Done>>::new();
+    let mut returns = FuturesUnordered::<BoxFuture<'static, Done>>::new();
+    for turn in 1_u64.. {
+        if turn.is_multiple_of(TURNS) {
+            tokio::task::yield_now().await;
+        }
         let plan = shared.plan();
         for lease in plan.losses {
             shared.announce(&lease);
         }
         for leases in plan.refresh {
-            calls.push(Box::pin(refresh(Arc::clone(&shared), leases)));
+            refreshes.push(Box::pin(refresh(Arc::clone(&shared), leases)));
         }
         for claim in plan.returns {
-            calls.push(Box::pin(give_back(Arc::clone(&shared), claim)));
+            returns.push(Box::pin(give_back(Arc::clone(&shared), claim)));
         }
-        if plan.finished && calls.is_empty() {
+        if plan.finished && refreshes.is_empty() && returns.is_empty() {
             return;
         }
+        // Whatever is ready, the next turn plans anew. Calls come before the wish to plan, or whoever wakes the keeper
+        // without end would keep it from ever sending anything.
         tokio::select! {
             biased;
+            Some(done) = refreshes.next(), if !refreshes.is_empty() => shared.finish(done),
+            Some(done) = returns.next(), if !returns.is_empty() => shared.finish(done),
             () = shared.wake.notified() => {}
             () = until(&*shared.clock, plan.next) => {}
-            Some(done) = calls.next(), if !calls.is_empty() => shared.finish(done),
         }
     }
 }

@@ -368,7 +368,10 @@ impl Seat {
             .expect("a line lives while it has a seat");
         let waiter = line.waiters.get_mut(&self.number).expect("a seat is in its line");
         waiter.passed_over = false;
-        let (look_now, has_mail) = (std::mem::take(&mut waiter.look_now), std::mem::take(&mut waiter.has_mail));
+        let (look_now, has_mail) = (
+            std::mem::take(&mut waiter.look_now),
+            std::mem::take(&mut waiter.has_mail),
+        );
         let is_foremost = line.foremost() == Some(self.number);
         let is_time = look_now || (is_foremost && line.look_at <= now);
         if is_foremost && (is_time || has_mail) {

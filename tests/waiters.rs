@@ -23,7 +23,14 @@ fn a_wait_that_nobody_polls_does_not_stop_those_behind_it() {
     for strategy in [Strategy::Queue, Strategy::Notify] {
         on_seeds(|sim| async move {
             let (holder, waiter) = (sim.client(), sim.client());
-            let permit = holder.mutex("name").ttl(TTL).build().unwrap().lock_owned().await.unwrap();
+            let permit = holder
+                .mutex("name")
+                .ttl(TTL)
+                .build()
+                .unwrap()
+                .lock_owned()
+                .await
+                .unwrap();
             let mutex = waiter.mutex("name").ttl(TTL).strategy(strategy).build().unwrap();
             let mut unpolled = Vec::new();
             for _ in 0..3 {
@@ -61,7 +68,14 @@ fn an_answer_from_before_messages_were_missed_does_not_put_the_look_off() {
         let other = holder.mutex("other").build().unwrap().lock_owned().await.unwrap();
         let listening = notified("other");
         assert!(listening.lock_timeout(MILLISECOND * 100).await.is_err());
-        let permit = holder.mutex("name").ttl(TTL).build().unwrap().lock_owned().await.unwrap();
+        let permit = holder
+            .mutex("name")
+            .ttl(TTL)
+            .build()
+            .unwrap()
+            .lock_owned()
+            .await
+            .unwrap();
         waiter.backend().process().hold(Link::Commands, Direction::Reply);
         let mutex = notified("name");
         let waiting = tokio::spawn(async move { mutex.lock_owned().await.unwrap() });
@@ -87,7 +101,14 @@ fn an_answer_from_before_messages_were_missed_does_not_put_the_look_off() {
 fn a_patient_waiter_looks_often_enough_for_an_impatient_one_behind_it() {
     on_seeds(|sim| async move {
         let (holder, waiter) = (sim.client(), sim.client());
-        let permit = holder.mutex("name").ttl(TTL).build().unwrap().lock_owned().await.unwrap();
+        let permit = holder
+            .mutex("name")
+            .ttl(TTL)
+            .build()
+            .unwrap()
+            .lock_owned()
+            .await
+            .unwrap();
         let patient = waiter.mutex("name").ttl(TTL).wakeup_fallback(SECOND * 600);
         let patient = patient.strategy(Strategy::Notify).build().unwrap();
         let impatient = waiter.mutex("name").ttl(TTL).build().unwrap();
