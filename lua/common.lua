@@ -384,13 +384,14 @@ local function end_lease(id, text)
 end
 
 -- Removes expired leases and tombstones, serves whoever waits, and returns when the next lease ends (ms) and whose
--- it is, or nil.
+-- it is, or nil. Where more have ended than one verb removes, that is now.
 local function sweep()
-  local freed, next_end, next_id = false, nil, nil
+  local freed, next_end, next_id = false, now, nil
   for _ = 1, 16 do
     local first = redis.call('ZRANGE', KEYS[2], '0', '0', 'WITHSCORES')
     local id, ends = first[1], tonumber(first[2])
     if not id then
+      next_end = nil
       if state.used > 0 then -- The lease key was evicted or deleted: nobody holds.
         put('used', 0)
         put('high', 0)

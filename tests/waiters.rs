@@ -125,3 +125,33 @@ fn a_patient_waiter_looks_often_enough_for_an_impatient_one_behind_it() {
         assert!(sim.now() - start < MILLISECOND * 50, "{:?}", sim.now() - start);
     });
 }
+
+/// SCENARIOS 3, 60. More leases end at one moment than one verb sweeps: the answer says when to look again, and that is
+/// now.
+#[test]
+fn many_leases_that_end_at_once_are_taken_over_at_once() {
+    on_seeds(|sim| async move {
+        let (dying, waiter) = (sim.client(), sim.client());
+        let ttl = SECOND * 3;
+        let semaphore = dying.semaphore("name", 20).ttl(ttl).build().unwrap();
+        let mut permits = Vec::new();
+        for _ in 0..20 {
+            permits.push(semaphore.acquire().await.unwrap());
+        }
+        // One refresh has made them end at one moment.
+        tokio::time::sleep(ttl * 5 / 2).await;
+        dying.backend().process().partition();
+        let start = sim.now();
+        let all = waiter
+            .semaphore("name", 20)
+            .ttl(ttl)
+            .strategy(Strategy::Notify)
+            .build()
+            .unwrap();
+
+        let _all = all.acquire_many(20).await.unwrap();
+
+        let waited = sim.now() - start;
+        assert!(waited < ttl + MILLISECOND * 100, "{waited:?}");
+    });
+}
