@@ -104,7 +104,7 @@ impl Permit<'_> {
     }
 
     /// Completes when less than a third of the ttl is left because refreshes fail, or the permit is lost: time to wrap
-    /// up.
+    /// up. With a `refresh_interval` above two thirds of the ttl that is so before each refresh.
     ///
     /// # Cancel safety
     ///

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clock::Instant;
 use crate::holder::HolderId;
@@ -142,7 +143,7 @@ impl Schedule {
         if !refresh.is_empty() {
             self.join_early(now, &mut refresh);
         }
-        due.refresh = refresh.chunks(BATCH).map(<[_]>::to_vec).collect();
+        due.refresh = batches(refresh);
         due
     }
 
@@ -179,4 +180,17 @@ impl Schedule {
         kept.next = kept.first_due();
         self.order.insert((kept.next, holder));
     }
+}
+
+/// One call per time that an answer may take: a short lease must not make those beside it impatient.
+fn batches(leases: Vec<Arc<Lease>>) -> Vec<Vec<Arc<Lease>>> {
+    let mut by_timeout = BTreeMap::<Duration, Vec<Arc<Lease>>>::new();
+    for lease in leases {
+        by_timeout.entry(lease.claim.timeout()).or_default().push(lease);
+    }
+    by_timeout
+        .values()
+        .flat_map(|leases| leases.chunks(BATCH))
+        .map(<[_]>::to_vec)
+        .collect()
 }
