@@ -65,9 +65,9 @@ macro_rules! script {
     };
 }
 
-script!(ACQUIRE, "acquire", "common.lua", "acquire.lua");
+script!(ACQUIRE, "acquire", "acquire_free.lua", "common.lua", "acquire.lua");
 script!(REFRESH, "refresh", "common.lua", "refresh.lua");
-script!(RELEASE, "release", "common.lua", "release.lua");
+script!(RELEASE, "release", "release_free.lua", "common.lua", "release.lua");
 script!(FORCE_RELEASE, "force_release", "common.lua", "force_release.lua");
 script!(RESIZE, "resize", "common.lua", "resize.lua");
 script!(INSPECT, "inspect", "inspect.lua");

@@ -8,6 +8,7 @@ mod keys;
 mod live;
 mod network;
 mod scripts;
+mod shortcuts;
 mod slots;
 mod support;
 mod tokens;
