@@ -1,5 +1,7 @@
 //! Keeping leases on a real server: blocked and ended runtimes, stopped servers, errors while refreshing.
 
+mod support;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -8,21 +10,11 @@ use semafence::{Client, Error, LossReason, Standing};
 use semafence_redis::Redis;
 use xtask::{Server, servers};
 
-fn client(server: &Server) -> Client<Redis> {
-    Client::new(Redis::from_url(&server.url()).unwrap()).unwrap()
-}
+use support::{client, until};
 
 fn used(server: &Server, name: &str) -> i64 {
     let key = format!("{{semafence:{name}}}:leases");
     server.command(&["ZCARD", &key]).int().unwrap()
-}
-
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < Duration::from_secs(20), "{what} within 20 s");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
 
 /// SCENARIOS 22.

@@ -1,26 +1,17 @@
 //! Waiting on a real server: what it costs, what survives, what a cancelled wait leaves behind.
 
+mod support;
+
 use std::time::{Duration, Instant};
 
-use semafence::{Attempt, Claim, Client, HolderId, Inbox, LockBackend, Queueing, Strategy};
-use semafence_redis::Redis;
+use semafence::{Attempt, Claim, HolderId, Inbox, LockBackend, Queueing, Strategy};
 use xtask::{Server, servers};
 
-fn client(server: &Server) -> Client<Redis> {
-    Client::new(Redis::from_url(&server.url()).unwrap()).unwrap()
-}
+use support::{client, until};
 
 fn waiting(server: &Server, name: &str) -> i64 {
     let key = format!("{{semafence:{name}}}:queue");
     server.command(&["ZCARD", &key]).int().unwrap()
-}
-
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < Duration::from_secs(20), "{what} within 20 s");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
 
 /// SplitMix64, so that a failure repeats.
