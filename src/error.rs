@@ -62,7 +62,7 @@ pub enum Error {
         name: Name,
     },
     /// The acquire timeout passed.
-    #[error("no permit of {name} within {waited:?}")]
+    #[error("no permit of {name} within {:?}", Duration::from_millis(u64::try_from(.waited.as_millis()).unwrap_or(u64::MAX)))]
     TimedOut {
         /// The semaphore.
         name: Name,

@@ -81,6 +81,13 @@ impl Permit<'_> {
         self.lease().grant.limit
     }
 
+    /// The limit of the grant before this one, where it was another: two programs disagree, and each is granted by its
+    /// own.
+    #[must_use]
+    pub fn other_limit(&self) -> Option<u32> {
+        self.lease().grant.other_limit
+    }
+
     /// Whether the lease still holds by the local clock at this moment. The answer ages: another may hold by the time
     /// it is used, which is what the token is for.
     #[must_use]

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use semafence::{LockBackend, SystemClock};
+use semafence::{Error, LockBackend, SystemClock};
 
 use crate::address::Address;
+use crate::exit;
 use crate::failure::Failure;
 use crate::settings::Settings;
 
@@ -33,8 +34,22 @@ pub(crate) async fn connect(settings: &Settings) -> Result<Client, Failure> {
 pub(crate) async fn check(client: &Client, address: Option<&Address>) -> Result<(), Failure> {
     match client.time().await {
         Ok(_) => Ok(()),
-        Err(error) => Err(at(address, error.into())),
+        Err(error) => Err(at(address, unanswered(error))),
     }
+}
+
+/// Nothing was asked for yet, so what matters is why there is no answer. What will never be one is a wrong address.
+fn unanswered(error: Error) -> Failure {
+    let Error::Backend { source, .. } = &error else {
+        return error.into();
+    };
+    let (reason, is_permanent) = (source.to_string(), source.failure() == semafence::Failure::Permanent);
+    let mut failure = Failure::from(error);
+    failure.message = reason;
+    if is_permanent {
+        failure.exit = exit::CONFIG;
+    }
+    failure
 }
 
 /// Says which server.

@@ -47,6 +47,12 @@ pub(super) async fn acquire(args: &RunArgs, settings: &Settings, client: &Client
             settings
                 .console
                 .step(&format!("acquired {name} after {waited}: slot {slot}, token {token}"));
+            if let Some(other) = permit.other_limit() {
+                let ours = permit.limit();
+                settings.console.warn(&format!(
+                    "{name} has a limit of {ours} here, but {other} elsewhere: each counts by its own"
+                ));
+            }
             Ok(Acquired::Permit(permit))
         }
         Ok(None) | Err(Error::TimedOut { .. }) => {

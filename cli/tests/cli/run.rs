@@ -280,3 +280,23 @@ fn each_step_is_said_where_asked_for() {
         assert_eq!(object["level"], "info");
     }
 }
+
+/// SCENARIOS 40.
+#[test]
+fn a_limit_that_another_program_counts_otherwise_is_said() {
+    let Some((scene, _server)) = Scene::with_server() else {
+        return;
+    };
+    scene.output(&["run", "name", "true"]);
+
+    let other = scene.output(&["run", "--limit", "2", "name", "true"]);
+    let same = scene.output(&["run", "--limit", "2", "name", "true"]);
+
+    let said = "name has a limit of 2 here, but 1 elsewhere: each counts by its own";
+    assert!(
+        other.status.success() && stderr(&other).contains(said),
+        "{}",
+        stderr(&other)
+    );
+    assert_eq!(stderr(&same), "");
+}

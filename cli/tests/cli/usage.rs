@@ -119,3 +119,19 @@ fn errors_are_objects_where_that_was_asked_for() {
     assert_eq!(object["exit_code"], 78);
     assert_eq!(stdout(&output), "");
 }
+
+#[test]
+fn a_database_that_is_not_there_is_a_wrong_address() {
+    let Some((scene, server)) = Scene::with_server() else {
+        return;
+    };
+
+    let output = scene.output(&["ls", "--url", &format!("{}99", server.url())]);
+
+    assert_eq!(output.status.code(), Some(78), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("DB index is out of range"),
+        "{}",
+        stderr(&output)
+    );
+}
