@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use crate::backend::{Attempt, Claim, Grant, Queueing};
 use crate::backoff::Backoff;
+use crate::call::{at, in_time};
 use crate::clock::Instant;
 use crate::config::{Config, LeaseTime, Strategy};
 use crate::core::Core;
 use crate::error::Error;
 use crate::failure::{BackendError, Outcome};
 use crate::held::Held;
-use crate::keeper::{Intervals, at, grace};
+use crate::keeper::Intervals;
 use crate::lease::Lease;
 use crate::name::Name;
 use crate::waiters::Seat;
@@ -181,13 +182,10 @@ impl<'a> Acquisition<'a> {
         let claim = at(&self.claim, core.clock.wall());
         self.asked_at = core.clock.now();
         self.in_flight = true;
-        let answer = tokio::select! {
-            biased;
-            answer = core.backend.acquire(&claim, queueing) => answer,
-            () = core.clock.sleep_until(self.asked_at + grace(claim.timeout())) => {
-                Err(BackendError::timed_out(claim.timeout()))
-            }
-        };
+        let call = core.backend.acquire(&claim, queueing);
+        let answer = in_time(&*core.clock, claim.timeout(), call)
+            .await
+            .and_then(|answer| answer);
         self.in_flight = false;
         match &answer {
             Ok(Attempt::Granted(_) | Attempt::Queued(_)) => self.at_stake = true,

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backend::Standing;
+use crate::call::{at, in_time};
 use crate::core::Core;
 use crate::error::{Error, LossReason};
 use crate::failure::{BackendError, Outcome};
-use crate::keeper::{at, grace};
 use crate::lease::{End, Lease};
 
 /// The pause before a release that failed is sent again.
@@ -103,13 +103,7 @@ impl Held {
     }
 
     async fn answer<T>(&self, call: impl Future<Output = T>) -> Result<T, BackendError> {
-        let timeout = self.lease.claim.timeout();
-        let deadline = self.core.clock.now() + grace(timeout);
-        tokio::select! {
-            biased;
-            answer = call => Ok(answer),
-            () = self.core.clock.sleep_until(deadline) => Err(BackendError::timed_out(timeout)),
-        }
+        in_time(&*self.core.clock, self.lease.claim.timeout(), call).await
     }
 
     fn was_lost(&self, reason: LossReason) -> Result<Standing, Error> {

@@ -9,7 +9,8 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::Notify;
 
 use crate::backend::{Claim, LockBackend, Standing};
-use crate::clock::{Clock, Instant, Timestamp};
+use crate::call::{at, in_time};
+use crate::clock::{Clock, Instant};
 use crate::error::{Error, LossReason};
 use crate::failure::BackendError;
 use crate::fence::FencingToken;
@@ -291,11 +292,8 @@ async fn refresh(shared: Arc<Shared>, leases: Vec<Arc<Lease>>) -> Done {
     let claims: Vec<Claim> = leases.iter().map(|lease| at(&lease.claim, wall)).collect();
     let patience = claims.iter().map(Claim::timeout).min().unwrap_or_default();
     let asked_at = shared.clock.now();
-    let answers = tokio::select! {
-        biased;
-        answers = shared.backend.refresh(&claims) => answers,
-        () = shared.clock.sleep_until(asked_at + grace(patience)) => Vec::new(),
-    };
+    let answers = in_time(&*shared.clock, patience, shared.backend.refresh(&claims)).await;
+    let answers = answers.unwrap_or_default();
     let unanswered = || Err(BackendError::timed_out(patience));
     let answers = (0..leases.len())
         .map(|index| answers.get(index).cloned().unwrap_or_else(unanswered))
@@ -311,16 +309,9 @@ async fn give_back(shared: Arc<Shared>, claim: Claim) -> Done {
     let give_up_at = shared.clock.now() + claim.ttl;
     let step = (claim.ttl / 30).clamp(Duration::from_millis(20), Duration::from_secs(1));
     loop {
-        let asked_at = shared.clock.now();
         let claim = at(&claim, shared.clock.wall());
-        let answer = tokio::select! {
-            biased;
-            answer = shared.backend.release(&claim) => answer,
-            () = shared.clock.sleep_until(asked_at + grace(claim.timeout())) => {
-                Err(BackendError::timed_out(claim.timeout()))
-            }
-        };
-        let abandoned = match answer {
+        let answer = in_time(&*shared.clock, claim.timeout(), shared.backend.release(&claim)).await;
+        let abandoned = match answer.and_then(|answer| answer) {
             Ok(_) => false,
             Err(error) if error.is_transient() && shared.clock.now() < give_up_at => {
                 shared.clock.sleep_until(shared.clock.now() + step).await;
@@ -333,18 +324,6 @@ async fn give_back(shared: Arc<Shared>, claim: Claim) -> Done {
         };
         return Done::Returned { abandoned };
     }
-}
-
-/// The claim as it is sent now: where the caller chose client time, with the time it is.
-pub(crate) fn at(claim: &Claim, wall: Timestamp) -> Claim {
-    let mut claim = claim.clone();
-    claim.client_time = claim.client_time.map(|_| wall);
-    claim
-}
-
-/// A backend answers within the timeout by contract; one that does not is given up on a little later.
-pub(crate) fn grace(timeout: Duration) -> Duration {
-    timeout + timeout / 4
 }
 
 impl Shared {

@@ -41,6 +41,7 @@
 mod acquisition;
 mod backend;
 mod backoff;
+mod call;
 mod client;
 mod clock;
 mod config;
