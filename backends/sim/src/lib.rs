@@ -29,6 +29,7 @@ mod clock;
 mod commands;
 mod database;
 mod driver;
+pub mod history;
 mod interpreter;
 mod keyspace;
 mod network;
