@@ -29,13 +29,15 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub struct SimBackend {
     process: Process,
+    site: u32,
     link: Link,
 }
 
 impl SimBackend {
-    pub(crate) fn new(process: Process) -> Self {
+    pub(crate) fn new(process: Process, site: u32) -> Self {
         Self {
             process,
+            site,
             link: Link::Commands,
         }
     }
@@ -44,6 +46,18 @@ impl SimBackend {
     #[must_use]
     pub fn process(&self) -> &Process {
         &self.process
+    }
+
+    /// Sends one command over the network, as a client does, and waits at most `timeout` for its reply.
+    ///
+    /// # Errors
+    ///
+    /// When no answer came, or the answer is an error.
+    pub async fn command(&self, words: &[&str], timeout: Duration) -> Result<Reply, BackendError> {
+        let words = words.iter().map(|word| word.as_bytes().to_vec()).collect();
+        let deadline = self.process.clock().now() + timeout;
+        let mut replies = self.ask(vec![Call::Command(words)], deadline, timeout).await?;
+        read(replies.pop().expect("one call has one reply"))
     }
 
     async fn invoke(&self, invocation: &Invocation, timeout: Duration) -> Result<Reply, BackendError> {
@@ -93,7 +107,7 @@ impl SimBackend {
         let (id, answer) = self
             .process
             .shared
-            .with(|world| world.ask(self.process.wire(self.link), what));
+            .with(|world| world.ask(self.process.wire(self.site, self.link), what));
         let _waiting = Waiting {
             shared: &self.process.shared,
             id,
@@ -101,7 +115,11 @@ impl SimBackend {
         let answer = tokio::select! {
             biased;
             answer = answer => answer.unwrap_or_else(|_| Err(ended())),
-            () = clock.sleep_until(deadline) => Err(BackendError::timed_out(timeout)),
+            () = clock.sleep_until(deadline) => {
+                let wire = self.process.wire(self.site, self.link);
+                self.process.shared.with(|world| world.timed_out(wire));
+                Err(BackendError::timed_out(timeout))
+            }
         };
         clock.running().await;
         answer
@@ -212,11 +230,12 @@ impl LockBackend for SimBackend {
     async fn notify(&self, inbox: Inbox) -> Result<BoxStream<'static, Wakeup>, BackendError> {
         let push = Self {
             process: self.process.clone(),
+            site: self.site,
             link: Link::Push,
         };
         let (sender, receiver) = mpsc::unbounded_channel();
         let channel = inbox.channel().into_bytes();
-        let wire = push.process.wire(Link::Push);
+        let wire = push.process.wire(push.site, Link::Push);
         let id = push.process.shared.with(|world| world.subscribe(wire, channel, sender));
         let messages = Messages {
             receiver,
@@ -261,6 +280,7 @@ impl LockBackend for SimBackend {
     fn keeper_handle(&self) -> Arc<dyn LockBackend> {
         Arc::new(Self {
             process: self.process.clone(),
+            site: self.site,
             link: Link::Keeper,
         })
     }

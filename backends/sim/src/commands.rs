@@ -126,6 +126,25 @@ commands! {
     "zscore"            3 First Read  zset::zscore;
 }
 
+/// A command that counts from now, in the form that counts from the epoch.
+pub(crate) fn absolute(mut words: Vec<Bytes>, now_ms: i64) -> Vec<Bytes> {
+    let (name, ttl) = match words[0].as_slice() {
+        b"pexpire" => (Some("pexpireat"), Some(2)),
+        b"set" => (None, words.iter().position(|word| word.eq_ignore_ascii_case(b"PX"))),
+        _ => return words,
+    };
+    let Some(index) = ttl else { return words };
+    if let Some(name) = name {
+        words[0] = name.into();
+    } else {
+        words[index] = b"PXAT".to_vec();
+    }
+    let value = &mut words[index + usize::from(name.is_none())];
+    let ttl_ms = parse_integer(value).expect("the command ran");
+    *value = (now_ms + ttl_ms).to_string().into_bytes();
+    words
+}
+
 /// Ranks `start..=stop` of `len` members, negative ones from the end; an empty range if nothing is in it.
 fn ranks(start: i64, stop: i64, len: usize) -> std::ops::Range<usize> {
     let len = i64::try_from(len).expect("a simulated collection fits into memory");

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::commands::{self, Access};
+use crate::commands::{self, Access, Command};
 use crate::keyspace::{Bytes, Keyspace};
 
 /// A reply as it goes over the wire.
@@ -53,6 +53,8 @@ pub(crate) struct Database {
     pub(crate) now_us: i64,
     /// 40 hexadecimal digits, fresh for each incarnation.
     pub(crate) replid: String,
+    /// How many replicas are connected.
+    pub(crate) replicas: usize,
     /// How many listen on a channel.
     pub(crate) listeners: BTreeMap<Bytes, usize>,
     /// Messages in the order in which they were published, until the world takes them.
@@ -65,8 +67,17 @@ pub(crate) struct Database {
     pub(crate) violations: BTreeSet<String>,
     /// What is answered with an error, and with which.
     pub(crate) refused: Option<(Refused, String)>,
+    /// Why data may not be changed now: a replica, or too few of them.
+    pub(crate) read_only: Option<&'static str>,
+    /// Whether changes are noted in `effects`.
+    pub(crate) has_replicas: bool,
+    /// The commands that changed something, as replicas are to repeat them, until the world takes them.
+    pub(crate) effects: Vec<Effect>,
     counts: Vec<u64>,
 }
+
+/// A command that changes data, in a form that has the same effect later and elsewhere.
+pub(crate) type Effect = Vec<Bytes>;
 
 /// Which commands a server refuses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,10 +129,38 @@ impl Database {
         }
         self.count(index);
         self.wrote |= command.access != Access::Read;
-        (command.run)(self, args).unwrap_or_else(Resp::Error)
+        let outcome = (command.run)(self, args);
+        if self.has_replicas {
+            self.note_effects(command, args, outcome.is_ok());
+        }
+        outcome.unwrap_or_else(Resp::Error)
+    }
+
+    /// Keys that ended while the command looked at them ended before it changed anything.
+    fn note_effects(&mut self, command: &Command, args: &[Bytes], changed: bool) {
+        let ended = std::mem::take(&mut self.keys.ended);
+        self.effects
+            .extend(ended.into_iter().map(|key| vec![b"del".to_vec(), key]));
+        if changed && command.access != Access::Read {
+            let words = std::iter::once(command.name.as_bytes().to_vec()).chain(args.iter().cloned());
+            self.effects.push(commands::absolute(words.collect(), self.keys.now_ms));
+        }
+    }
+
+    /// Repeats what a master did.
+    pub(crate) fn follow(&mut self, effects: &[Effect]) {
+        for effect in effects {
+            let (name, args) = effect.split_first().expect("an effect is a command");
+            let index = commands::find(name).expect("a master runs the same commands");
+            // What failed at the master had no effect there.
+            let _same_as_the_masters = (commands::COMMANDS[index].run)(self, args);
+        }
     }
 
     pub(crate) fn refusal(&self, name: &str, access: Access) -> Option<String> {
+        if let Some(text) = self.read_only.filter(|_| access != Access::Read) {
+            return Some(text.to_owned());
+        }
         let (refused, text) = self.refused.as_ref()?;
         let applies = match refused {
             Refused::All => true,

@@ -17,11 +17,11 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// Makes a world and starts its driver on the current runtime.
-    pub(crate) fn start(seed: u64) -> Arc<Self> {
+    pub(crate) fn start(world: World) -> Arc<Self> {
         let stirred = Arc::new(Notify::new());
         let shared = Arc::new(Self {
             start: tokio::time::Instant::now(),
-            world: Mutex::new(World::new(seed)),
+            world: Mutex::new(world),
             stirred: Arc::clone(&stirred),
         });
         tokio::spawn(drive(Arc::downgrade(&shared), stirred));

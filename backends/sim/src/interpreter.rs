@@ -18,27 +18,29 @@ const CHUNK: &str = "user_script";
 #[derive(Debug)]
 pub(crate) struct Interpreter {
     lua: Lua,
+    /// The database of the server that runs a script, while it runs.
     database: Arc<Mutex<Database>>,
     /// `xpcall`, and the handler that notes where an error was raised.
     protected_call: Function,
     handler: Function,
-    compiled: BTreeMap<String, Function>,
+    compiled: BTreeMap<Arc<str>, Function>,
 }
 
 impl Interpreter {
-    pub(crate) fn new(database: &Arc<Mutex<Database>>) -> Self {
-        Self::try_new(database).expect("the prelude is valid Lua")
+    pub(crate) fn new() -> Self {
+        Self::try_new().expect("the prelude is valid Lua")
     }
 
-    fn try_new(database: &Arc<Mutex<Database>>) -> mlua::Result<Self> {
+    fn try_new() -> mlua::Result<Self> {
+        let database = Arc::default();
         let lua = Lua::new_with(StdLib::TABLE | StdLib::STRING | StdLib::MATH, LuaOptions::default())?;
         let protected_call = lua.globals().get("xpcall")?;
-        let commands = Arc::clone(database);
+        let commands = Arc::<Mutex<Database>>::clone(&database);
         let call = lua.create_function(move |lua, args: MultiValue| match run_command(&commands, &args) {
             Resp::Error(text) => Err(Raised::here(lua, text)),
             reply => to_lua(lua, &reply),
         })?;
-        let commands = Arc::clone(database);
+        let commands = Arc::<Mutex<Database>>::clone(&database);
         let reply = lua.create_function(move |lua, args: MultiValue| to_lua(lua, &run_command(&commands, &args)))?;
         let sha1hex = lua.create_function(|_, text: LuaString| Ok(sha1(&text.as_bytes())))?;
         let text_of = lua.create_function(text_of)?;
@@ -48,7 +50,7 @@ impl Interpreter {
         let handler = lua.create_function(locate)?;
         Ok(Self {
             lua,
-            database: Arc::clone(database),
+            database,
             protected_call,
             handler,
             compiled: BTreeMap::new(),
@@ -60,25 +62,39 @@ impl Interpreter {
         if !self.compiled.contains_key(sha) {
             let chunk = self.lua.load(source).set_name(format!("@{CHUNK}"));
             let failed = |error| format!("ERR Error compiling script (new function): {error}");
-            self.compiled
-                .insert(sha.to_owned(), chunk.into_function().map_err(failed)?);
+            self.compiled.insert(sha.into(), chunk.into_function().map_err(failed)?);
         }
         Ok(())
     }
 
-    /// Runs a compiled script.
+    /// How many texts it has compiled.
+    pub(crate) fn compiled(&self) -> usize {
+        self.compiled.len()
+    }
+
+    /// A name to call a compiled script by.
     ///
     /// # Panics
     ///
     /// When it was not compiled.
-    pub(crate) fn call(&self, sha: &str, keys: &[Bytes], args: &[Bytes]) -> Resp {
+    pub(crate) fn name_of(&self, sha: &str) -> Arc<str> {
+        let (sha, _) = self.compiled.get_key_value(sha).expect("the script was compiled");
+        Arc::clone(sha)
+    }
+
+    /// Runs a compiled script on a database.
+    ///
+    /// # Panics
+    ///
+    /// When it was not compiled.
+    pub(crate) fn call(&self, database: &mut Database, sha: &str, keys: &[Bytes], args: &[Bytes]) -> Resp {
         let function = &self.compiled[sha];
-        let mut database = lock(&self.database);
         database.declared = Some(keys.to_vec());
         database.wrote = false;
-        drop(database);
+        std::mem::swap(database, &mut lock(&self.database));
         let result = self.try_call(function, keys, args);
-        lock(&self.database).declared = None;
+        std::mem::swap(database, &mut lock(&self.database));
+        database.declared = None;
         match result {
             Ok((true, value)) => to_resp(&value).unwrap_or_else(|error| Resp::error(format!("ERR {error}"))),
             Ok((false, Value::Table(error))) => Resp::Error(error_text(&error, sha)),

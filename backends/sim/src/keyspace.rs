@@ -46,14 +46,19 @@ pub(crate) struct Keyspace {
     entries: BTreeMap<Bytes, Entry>,
     /// Server time, ms: expiry is judged by it, lazily.
     pub(crate) now_ms: i64,
+    /// A replica ends no key by its own clock: it waits until its master tells it to.
+    pub(crate) follows: bool,
+    /// Keys that ended since this was last emptied: a master tells its replicas.
+    pub(crate) ended: Vec<Bytes>,
 }
 
 impl Keyspace {
     pub(crate) fn entry(&mut self, key: &[u8]) -> Option<&mut Entry> {
         let now_ms = self.now_ms;
         let ended = self.entries.get(key)?.expires_at.is_some_and(|at| now_ms > at);
-        if ended {
+        if ended && !self.follows {
             self.entries.remove(key);
+            self.ended.push(key.to_vec());
             return None;
         }
         self.entries.get_mut(key)
@@ -82,6 +87,16 @@ impl Keyspace {
 
     pub(crate) fn clear(&mut self) {
         self.entries.clear();
+    }
+
+    /// What a key holds, whether or not it has ended.
+    pub(crate) fn peek(&self, key: &[u8]) -> Option<&Value> {
+        self.entries.get(key).map(|entry| &entry.value)
+    }
+
+    /// Replaces all data with that of `master`.
+    pub(crate) fn copy(&mut self, master: &Self) {
+        self.entries = master.entries.clone();
     }
 
     /// The keys that have not ended, in byte order.

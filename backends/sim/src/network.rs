@@ -49,6 +49,8 @@ pub struct Message {
     pub at: Duration,
     /// The number of the client process, from 1.
     pub client: u32,
+    /// The deployment at the other end, from 0.
+    pub site: u32,
     /// Its connection.
     pub link: Link,
     /// Which way it goes.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::clock::SimClock;
 use crate::driver::Shared;
+use crate::history::What;
 use crate::network::{Direction, Link};
 use crate::random::draw;
 use crate::trace::Wire;
@@ -51,16 +52,18 @@ impl Process {
     /// Its clock goes on, but its timers, replies and messages wait for [`resume`](Self::resume), and it sends nothing.
     pub fn pause(&self) {
         self.note("pauses");
+        self.with(|world| world.tell(What::Paused { client: self.number }));
         self.clock.pause();
     }
 
     /// Lets the process go on.
     pub fn resume(&self) {
         self.note("resumes");
+        self.with(|world| world.tell(What::Resumed { client: self.number }));
         self.clock.resume();
     }
 
-    /// Loses everything that is sent and under way between this process and the server, both ways.
+    /// Loses everything that is sent and under way between this process and every server, both ways.
     pub fn partition(&self) {
         self.note("is partitioned");
         self.with(|world| world.cut(self.number, &Link::ALL, &BOTH));
@@ -81,23 +84,21 @@ impl Process {
     /// Loses the next `count` messages of one connection, one way: requests that never arrive, or replies to requests
     /// that ran.
     pub fn drop_next(&self, link: Link, direction: Direction, count: u64) {
-        self.with(|world| world.way(self.wire(link), direction).drop_next = count);
+        self.each(&[link], |world, wire| world.way(wire, direction).drop_next = count);
     }
 
     /// Keeps back everything that is sent one way on one connection, until [`deliver`](Self::deliver).
     pub fn hold(&self, link: Link, direction: Direction) {
         self.note(&format!("is held on {link} {direction:?}"));
-        self.with(|world| world.way(self.wire(link), direction).holding = true);
+        self.each(&[link], |world, wire| world.way(wire, direction).holding = true);
     }
 
     /// Lets go of everything that was kept back: requests arrive although their sender has long given up.
     pub fn deliver(&self) {
         self.note("is delivered");
-        self.with(|world| {
-            for link in Link::ALL {
-                for direction in BOTH {
-                    world.deliver(self.wire(link), direction);
-                }
+        self.each(&Link::ALL, |world, wire| {
+            for direction in BOTH {
+                world.deliver(wire, direction);
             }
         });
     }
@@ -112,20 +113,48 @@ impl Process {
     /// When the range is empty.
     pub fn set_latency(&self, latency: RangeInclusive<Duration>) {
         assert!(!latency.is_empty(), "the range of latencies is empty");
-        self.with(|world| {
-            for link in Link::ALL {
-                for direction in BOTH {
-                    world.way(self.wire(link), direction).set_latency(latency.clone());
-                }
+        self.each(&Link::ALL, |world, wire| {
+            for direction in BOTH {
+                world.way(wire, direction).set_latency(latency.clone());
             }
         });
     }
 
-    pub(crate) fn wire(&self, link: Link) -> Wire {
+    /// Ends the process, as SIGKILL does: nothing is given back, nothing more is sent, and its tasks never go on.
+    pub fn kill(&self) {
+        self.note("dies");
+        self.with(|world| {
+            world.tell(What::Died { client: self.number });
+            world.cut(self.number, &Link::ALL, &[Direction::Reply]);
+        });
+        self.clock.pause();
+    }
+
+    /// Whether it hears of failovers; one that does not looks for the master when a connection fails.
+    pub fn set_deaf(&self, deaf: bool) {
+        self.with(|world| {
+            if deaf {
+                world.deaf.insert(self.number);
+            } else {
+                world.deaf.remove(&self.number);
+            }
+        });
+    }
+
+    pub(crate) fn wire(&self, site: u32, link: Link) -> Wire {
         Wire {
             client: self.number,
+            site,
             link,
         }
+    }
+
+    fn each(&self, links: &[Link], act: impl Fn(&mut World, Wire)) {
+        self.with(|world| {
+            for wire in world.wires(self.number, links) {
+                act(world, wire);
+            }
+        });
     }
 
     fn note(&self, what: &str) {

@@ -8,28 +8,37 @@ use std::time::Duration;
 use semafence::Timestamp;
 use semafence::script::{Reply, Script};
 
-use crate::database::{Refused, Resp};
+use crate::database::{Database, Refused, Resp};
 use crate::driver::Shared;
+use crate::history::ServerId;
 use crate::keyspace::Bytes;
 use crate::node::{Call, Persistence, State};
 use crate::world::World;
 
-/// The simulated server of a [`Sim`](crate::Sim). Everything here happens at once, past the network.
+/// A simulated server of a [`Sim`](crate::Sim). Everything here happens at once, past the network.
 #[derive(Clone)]
 pub struct Server {
     shared: Arc<Shared>,
+    id: ServerId,
 }
 
 impl Server {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared }
+    pub(crate) fn new(shared: Arc<Shared>, id: ServerId) -> Self {
+        Self { shared, id }
+    }
+
+    /// Which server of which deployment.
+    #[must_use]
+    pub fn id(&self) -> ServerId {
+        self.id
     }
 
     /// The keys there are, in byte order.
     #[must_use]
     pub fn keys(&self) -> Vec<String> {
         self.with(|world| {
-            let database = world.node.database(world.now);
+            let now = world.now;
+            let database = world.node(self.id).database(now);
             let live = database
                 .keys
                 .live()
@@ -54,7 +63,7 @@ impl Server {
     /// The text of an error reply.
     pub fn run<T: AsRef<[u8]>>(&self, words: &[T]) -> Result<Reply, String> {
         let words: Vec<Bytes> = words.iter().map(|word| word.as_ref().to_vec()).collect();
-        self.execute(|world| world.node.execute(world.now, &Call::Command(words)))
+        self.execute(|world| world.run(self.id, &Call::Command(words)))
     }
 
     /// Runs any script.
@@ -64,13 +73,14 @@ impl Server {
     /// The text of an error reply.
     pub fn eval<T: AsRef<[u8]>>(&self, source: &str, keys: &[T], args: &[T]) -> Result<Reply, String> {
         let bytes = |words: &[T]| -> Vec<Bytes> { words.iter().map(|word| word.as_ref().to_vec()).collect() };
-        self.execute(|world| world.node.eval(world.now, source, &bytes(keys), &bytes(args)))
+        self.execute(|world| world.eval(self.id, source, &bytes(keys), &bytes(args)))
     }
 
     fn execute(&self, call: impl FnOnce(&mut World) -> Resp) -> Result<Reply, String> {
         let resp = self.with(|world| {
             let resp = call(world);
-            world.publish();
+            world.publish(self.id);
+            world.record_all(self.id);
             resp
         });
         to_reply(resp)
@@ -78,107 +88,117 @@ impl Server {
 
     /// Deletes a key, as an eviction does; says whether it was there.
     pub fn delete(&self, key: &str) -> bool {
-        self.run(&["DEL", key]) == Ok(Reply::Int(1))
+        let deleted = self.run(&["DEL", key]) == Ok(Reply::Int(1));
+        if deleted {
+            self.with(|world| {
+                world.note(self.says(&format!("key {key} is evicted")));
+                world.forgot(self.id);
+            });
+        }
+        deleted
     }
 
     /// Deletes every key.
     pub fn flush_all(&self) {
         self.with(|world| {
-            world.note("FLUSHALL");
-            world.node.database(world.now).keys.clear();
+            world.note(self.says("FLUSHALL"));
+            world.run(self.id, &Call::Command(vec![b"FLUSHALL".to_vec()]));
+            world.forgot(self.id);
         });
     }
 
     /// Forgets every script: `SCRIPT FLUSH`.
     pub fn flush_scripts(&self) {
         self.with(|world| {
-            world.note("SCRIPT FLUSH");
-            world.node.flush_scripts();
+            world.note(self.says("SCRIPT FLUSH"));
+            world.node(self.id).flush_scripts();
         });
     }
 
     /// Whether the server would find this script by its SHA-1.
     #[must_use]
     pub fn knows(&self, script: &Script) -> bool {
-        self.with(|world| world.node.knows(script))
+        self.with(|world| world.node(self.id).knows(script))
     }
 
     /// How often each command ran, in scripts and outside of them, as `INFO commandstats` counts.
     #[must_use]
     pub fn commands(&self) -> BTreeMap<&'static str, u64> {
-        self.with(|world| world.node.database(world.now).counts())
+        self.database(|database| database.counts())
     }
 
     /// Starts to count anew: `CONFIG RESETSTAT`.
     pub fn reset_commands(&self) {
-        self.with(|world| world.node.database(world.now).reset_counts());
+        self.database(Database::reset_counts);
     }
 
     /// Keys that scripts touched without declaring them; there should be none, and [`run`](crate::run()) sees to it.
     #[must_use]
     pub fn violations(&self) -> Vec<String> {
-        self.with(|world| world.node.database(world.now).violations.iter().cloned().collect())
+        self.database(|database| database.violations.iter().cloned().collect())
     }
 
     /// Answers such commands with this error from now on.
     pub fn refuse(&self, refused: Refused, error: &str) {
         self.with(|world| {
-            world.note(format!("the server refuses {refused:?} with {error}"));
-            world.node.database(world.now).refused = Some((refused, error.to_owned()));
+            world.note(self.says(&format!("refuses {refused:?} with {error}")));
         });
+        self.database(|database| database.refused = Some((refused, error.to_owned())));
     }
 
     /// Refuses nothing any more.
     pub fn accept(&self) {
-        self.with(|world| {
-            world.note("the server refuses nothing");
-            world.node.database(world.now).refused = None;
-        });
+        self.with(|world| world.note(self.says("refuses nothing")));
+        self.database(|database| database.refused = None);
     }
 
     /// Kills the server: connections break, and new ones are refused until [`restart`](Self::restart).
     pub fn crash(&self) {
         self.with(|world| {
-            world.note("the server crashes");
-            world.crash();
+            world.note(self.says("crashes"));
+            world.crash(self.id);
         });
     }
 
     /// Starts the server anew, after a crash or as it stands: connections break, and it is another generation.
     pub fn restart(&self, persistence: Persistence) {
         self.with(|world| {
-            world.note(format!("the server restarts, data {persistence:?}"));
-            world.restart(persistence);
+            world.note(self.says(&format!("restarts, data {persistence:?}")));
+            world.restart(self.id, persistence);
         });
     }
 
     /// Stops the server as SIGSTOP does: requests arrive, and nothing comes back until [`thaw`](Self::thaw).
     pub fn freeze(&self) {
         self.with(|world| {
-            world.note("the server freezes");
-            world.node.state = State::Frozen;
+            world.note(self.says("freezes"));
+            world.set_state(self.id, State::Frozen);
         });
     }
 
     /// Goes on after [`freeze`](Self::freeze), first with what has arrived meanwhile.
     pub fn thaw(&self) {
         self.with(|world| {
-            world.note("the server thaws");
-            world.thaw();
+            world.note(self.says("thaws"));
+            world.thaw(self.id);
         });
     }
 
     /// The server's clock.
     #[must_use]
     pub fn time(&self) -> Timestamp {
-        self.with(|world| Timestamp::from_micros(world.node.now_us(world.now).unsigned_abs()))
+        self.with(|world| {
+            let now = world.now;
+            Timestamp::from_micros(world.node(self.id).now_us(now).unsigned_abs())
+        })
     }
 
     /// Steps the server's clock by so many microseconds, forward or back.
     pub fn step_clock_us(&self, by_us: i64) {
         self.with(|world| {
-            world.note(format!("the server's clock steps by {by_us} us"));
-            world.node.step_us += by_us;
+            world.note(self.says(&format!("clock steps by {by_us} us")));
+            world.node(self.id).step_us += by_us;
+            world.record_all(self.id);
         });
     }
 
@@ -189,9 +209,37 @@ impl Server {
     /// When the clock would stand still or go back.
     pub fn set_drift_ppm(&self, drift_ppm: i32) {
         self.with(|world| {
-            world.note(format!("the server's clock drifts by {drift_ppm} ppm"));
-            world.node.timeline.set_drift(world.now, drift_ppm);
+            world.note(self.says(&format!("clock drifts by {drift_ppm} ppm")));
+            let now = world.now;
+            world.node(self.id).timeline.set_drift(now, drift_ppm);
         });
+    }
+
+    /// Lets this replica hear nothing more of its master: what is under way to it is lost. Does nothing to a master.
+    pub fn cut_replication(&self) {
+        self.with(|world| {
+            world.note(self.says("hears nothing of its master"));
+            world.cut_replica(self.id);
+        });
+    }
+
+    /// Lets this replica connect to its master again; it copies all data.
+    pub fn repair_replication(&self) {
+        self.with(|world| {
+            world.note(self.says("connects to its master"));
+            world.rejoin(self.id);
+        });
+    }
+
+    fn says(&self, what: &str) -> String {
+        format!("server {}: {what}", self.id)
+    }
+
+    fn database<T>(&self, act: impl FnOnce(&mut Database) -> T) -> T {
+        self.with(|world| {
+            let now = world.now;
+            act(world.node(self.id).database(now))
+        })
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut World) -> T) -> T {

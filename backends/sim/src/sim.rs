@@ -9,11 +9,17 @@ use semafence::{ClientBuilder, KeeperMode};
 use crate::Client;
 use crate::backend::SimBackend;
 use crate::clock::SimClock;
+use crate::deployment::Deployment;
 use crate::driver::Shared;
+use crate::history::Recorder;
+use crate::marks::Marks;
 use crate::network::Faults;
 use crate::process::Process;
 use crate::random::draw;
+use crate::scripts::ScriptEdit;
 use crate::server::Server;
+use crate::site::Site;
+use crate::world::World;
 
 /// A world with one simulated server.
 ///
@@ -55,8 +61,20 @@ impl Sim {
     /// Outside of a tokio runtime with a timer.
     #[must_use]
     pub fn new(seed: u64) -> Self {
+        Self::with_deployments(seed, 1, 0)
+    }
+
+    /// Makes a world with several independent deployments, each a master with so many replicas.
+    ///
+    /// # Panics
+    ///
+    /// Without any deployment, and outside of a tokio runtime with a timer.
+    #[must_use]
+    pub fn with_deployments(seed: u64, deployments: u32, replicas: u32) -> Self {
+        assert!(deployments > 0, "a world needs a deployment");
+        let sites = (0..deployments).map(|site| Site::new(seed, site, replicas));
         Self {
-            shared: Shared::start(seed),
+            shared: Shared::start(World::new(seed, sites.collect())),
             seed,
         }
     }
@@ -98,7 +116,37 @@ impl Sim {
     /// The backend of a new client process, for those who work without a client.
     #[must_use]
     pub fn backend(&self) -> SimBackend {
-        SimBackend::new(Process::new(Arc::clone(&self.shared), self.seed))
+        self.backend_of(&self.process(), 0)
+    }
+
+    /// A new client process.
+    #[must_use]
+    pub fn process(&self) -> Process {
+        Process::new(Arc::clone(&self.shared), self.seed)
+    }
+
+    /// The way of a process to one of the deployments.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such deployment.
+    #[must_use]
+    pub fn backend_of(&self, process: &Process, deployment: u32) -> SimBackend {
+        let count = self.shared.with(|world| world.sites.len());
+        assert!((deployment as usize) < count, "there is no deployment {deployment}");
+        SimBackend::new(process.clone(), deployment)
+    }
+
+    /// One of the deployments, from 0.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such deployment.
+    #[must_use]
+    pub fn deployment(&self, deployment: u32) -> Deployment {
+        let count = self.shared.with(|world| world.sites.len());
+        assert!((deployment as usize) < count, "there is no deployment {deployment}");
+        Deployment::new(Arc::clone(&self.shared), deployment)
     }
 
     /// A clock that shows world time, which belongs to no process and is never paused.
@@ -107,10 +155,28 @@ impl Sim {
         SimClock::new(self.shared.start, Duration::ZERO)
     }
 
-    /// The server.
+    /// The server that is the master now; of several deployments, that of the first.
     #[must_use]
     pub fn server(&self) -> Server {
-        Server::new(Arc::clone(&self.shared))
+        self.deployment(0).master()
+    }
+
+    /// Runs edited scripts instead of those that ship, on every server and from now on.
+    pub fn edit_scripts(&self, edit: ScriptEdit) {
+        self.shared.with(|world| world.scripts.set_edit(edit));
+    }
+
+    /// Tells `recorder` from now on what processes and servers do.
+    pub fn record(&self, recorder: &Recorder) {
+        self.shared.with(|world| {
+            world.recorder = Some(recorder.clone());
+        });
+    }
+
+    /// What has happened so far that a test may want to know of: a fault that never bites proves nothing.
+    #[must_use]
+    pub fn marks(&self) -> Marks {
+        self.shared.with(|world| world.marks.clone())
     }
 
     /// Lets `faults` decide about every message from now on.

@@ -16,12 +16,17 @@ const LINES_MAX: usize = 200_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Wire {
     pub(crate) client: u32,
+    pub(crate) site: u32,
     pub(crate) link: Link,
 }
 
 impl Display for Wire {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "client {} {}", self.client, self.link)
+        write!(f, "client {} {}", self.client, self.link)?;
+        if self.site > 0 {
+            write!(f, " to site {}", self.site)?;
+        }
+        Ok(())
     }
 }
 

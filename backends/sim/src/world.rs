@@ -1,23 +1,28 @@
-//! One simulated world: what is under way between its processes and its server, in the order of world time.
+//! One simulated world: what is under way between its processes and its servers, in the order of world time.
 
-use std::collections::BTreeMap;
+mod connections;
+mod records;
+mod replication;
+mod subscriptions;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
-use semafence::script::read_wakeup;
-use semafence::{BackendError, Failure, Outcome, Wakeup};
-use tokio::sync::{mpsc, oneshot};
+use semafence::{BackendError, Failure, HolderId, Outcome};
+use tokio::sync::oneshot;
 
-use crate::database::Resp;
+use crate::database::{Effect, Resp};
+use crate::history::{Record, Recorder, ServerId, What};
+use crate::marks::Marks;
 use crate::network::{Direction, Fate, Faults, Link, Message, NoFaults, Verdict, Way};
 use crate::node::{Call, Node, Persistence, State};
+use crate::scripts::Scripts;
+use crate::site::Site;
 use crate::timeline::WorldTime;
 use crate::trace::{Event, Trace, Wire};
-
-/// How long a client needs to connect again.
-const RECONNECT: Duration = Duration::from_millis(5);
-/// How long a client waits before it tries again to reach a server that is down.
-const RECONNECT_PAUSE: Duration = Duration::from_millis(50);
+use connections::Connection;
+use replication::Acknowledgement;
+use subscriptions::Subscription;
 
 /// What a client gets to hear for a request.
 pub(crate) type Answer = Result<Vec<Resp>, BackendError>;
@@ -25,34 +30,95 @@ pub(crate) type Answer = Result<Vec<Resp>, BackendError>;
 pub(crate) struct World {
     seed: u64,
     pub(crate) now: WorldTime,
-    pub(crate) node: Node,
+    pub(crate) sites: Vec<Site>,
+    pub(crate) scripts: Scripts,
     pub(crate) trace: Trace,
+    pub(crate) marks: Marks,
     pub(crate) faults: Box<dyn Faults>,
     pub(crate) clients: u32,
+    /// Who does not hear of a failover.
+    pub(crate) deaf: BTreeSet<u32>,
+    pub(crate) recorder: Option<Recorder>,
+    /// What the recorder was last told, by server and state key.
+    records: BTreeMap<(ServerId, Vec<u8>), Record>,
+    /// Which process asked for a holder.
+    askers: BTreeMap<HolderId, u32>,
     ways: BTreeMap<(Wire, Direction), Way<Parcel>>,
+    connections: BTreeMap<Wire, Connection>,
     agenda: BTreeMap<(WorldTime, u64), Due>,
     scheduled: u64,
     /// Something was put on the agenda, so the driver may have to wake earlier.
     pub(crate) stirred: bool,
     requests: u64,
-    waiting: BTreeMap<u64, oneshot::Sender<Answer>>,
+    waiting: BTreeMap<u64, Waiting>,
     /// Requests that have reached a frozen server.
     backlog: Vec<(Wire, Parcel)>,
     subscriptions: BTreeMap<u64, Subscription>,
+    acknowledgements: Vec<Acknowledgement>,
+}
+
+/// Who waits for an answer.
+struct Waiting {
+    wire: Wire,
+    sender: oneshot::Sender<Answer>,
 }
 
 /// Something that will happen.
 enum Due {
+    Acked {
+        replica: ServerId,
+        connection: u64,
+        offset: u64,
+    },
+    Announced {
+        site: u32,
+        epoch: u64,
+    },
     Arrival(Wire, Direction, Parcel),
+    Impatience {
+        request: u64,
+    },
     Reconnect(u64),
+    Resync {
+        replica: ServerId,
+        connection: u64,
+    },
+    Stream {
+        replica: ServerId,
+        connection: u64,
+        effects: Arc<[Effect]>,
+    },
 }
 
 /// Something that travels.
 #[derive(Debug, Clone)]
 pub(crate) enum Parcel {
-    Push { subscription: u64, message: Vec<u8> },
-    Reply { request: u64, answer: Answer },
-    Request { id: u64, incarnation: u64, what: Request },
+    Push {
+        from: ServerId,
+        subscription: u64,
+        message: Vec<u8>,
+    },
+    Reply {
+        from: ServerId,
+        request: u64,
+        answer: Answer,
+    },
+    Request {
+        id: u64,
+        to: ServerId,
+        incarnation: u64,
+        what: Request,
+    },
+}
+
+impl Parcel {
+    /// The server at the other end.
+    fn server(&self) -> ServerId {
+        match self {
+            Self::Push { from, .. } | Self::Reply { from, .. } => *from,
+            Self::Request { to, .. } => *to,
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -61,30 +127,23 @@ pub(crate) enum Request {
     Subscribe(u64),
 }
 
-struct Subscription {
-    wire: Wire,
-    channel: Vec<u8>,
-    sender: mpsc::UnboundedSender<Wakeup>,
-    state: Connection,
-}
-
-#[derive(PartialEq, Eq)]
-enum Connection {
-    Broken,
-    Connecting,
-    Live,
-}
-
 impl World {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64, sites: Vec<Site>) -> Self {
         Self {
             seed,
             now: WorldTime::ZERO,
-            node: Node::new(seed),
+            sites,
+            scripts: Scripts::new(),
             trace: Trace::default(),
+            marks: Marks::default(),
             faults: Box::new(NoFaults),
             clients: 0,
+            deaf: BTreeSet::new(),
+            recorder: None,
+            records: BTreeMap::new(),
+            askers: BTreeMap::new(),
             ways: BTreeMap::new(),
+            connections: BTreeMap::new(),
             agenda: BTreeMap::new(),
             scheduled: 0,
             stirred: false,
@@ -92,6 +151,7 @@ impl World {
             waiting: BTreeMap::new(),
             backlog: Vec::new(),
             subscriptions: BTreeMap::new(),
+            acknowledgements: Vec::new(),
         }
     }
 
@@ -100,8 +160,26 @@ impl World {
         self.trace.add(now, Event::Note(text.into()));
     }
 
+    /// Tells the recorder, if there is one.
+    pub(crate) fn tell(&mut self, what: What) {
+        if let Some(recorder) = &self.recorder {
+            recorder.add(self.now, what);
+        }
+    }
+
+    pub(crate) fn node(&mut self, id: ServerId) -> &mut Node {
+        &mut self.sites[id.site as usize].nodes[id.node as usize]
+    }
+
     pub(crate) fn way(&mut self, wire: Wire, direction: Direction) -> &mut Way<Parcel> {
         self.ways.entry((wire, direction)).or_default()
+    }
+
+    /// The connections of a process to every site.
+    pub(crate) fn wires(&self, client: u32, links: &[Link]) -> Vec<Wire> {
+        let sites = 0..u32::try_from(self.sites.len()).expect("sites are few");
+        let wires = sites.flat_map(|site| links.iter().map(move |&link| Wire { client, site, link }));
+        wires.collect()
     }
 
     /// Sends a request; its number, and where its answer will come. An answer that is lost never comes.
@@ -109,40 +187,25 @@ impl World {
         self.requests += 1;
         let id = self.requests;
         let (sender, receiver) = oneshot::channel();
-        self.waiting.insert(id, sender);
-        let incarnation = self.node.incarnation();
-        self.send(wire, Direction::Request, Parcel::Request { id, incarnation, what });
+        let to = self.connect(wire);
+        self.waiting.insert(id, Waiting { wire, sender });
+        let incarnation = self.node(to).incarnation();
+        self.send(
+            wire,
+            Direction::Request,
+            Parcel::Request {
+                id,
+                to,
+                incarnation,
+                what,
+            },
+        );
         (id, receiver)
     }
 
     /// Nobody waits for this answer any more. The request itself goes its way.
     pub(crate) fn give_up(&mut self, request: u64) {
         self.waiting.remove(&request);
-    }
-
-    pub(crate) fn subscribe(&mut self, wire: Wire, channel: Vec<u8>, sender: mpsc::UnboundedSender<Wakeup>) -> u64 {
-        self.requests += 1;
-        let subscription = Subscription {
-            wire,
-            channel,
-            sender,
-            state: Connection::Connecting,
-        };
-        self.subscriptions.insert(self.requests, subscription);
-        self.requests
-    }
-
-    pub(crate) fn unsubscribe(&mut self, subscription: u64) {
-        self.subscriptions.remove(&subscription);
-        self.count_listeners();
-    }
-
-    fn count_listeners(&mut self) {
-        let mut listeners = BTreeMap::new();
-        for subscription in self.subscriptions.values().filter(|one| one.state == Connection::Live) {
-            *listeners.entry(subscription.channel.clone()).or_insert(0) += 1;
-        }
-        self.node.database(self.now).listeners = listeners;
     }
 
     fn schedule(&mut self, at: WorldTime, due: Due) {
@@ -161,6 +224,7 @@ impl World {
         let message = Message {
             at: self.now,
             client: wire.client,
+            site: wire.site,
             link: wire.link,
             direction,
             number,
@@ -168,7 +232,10 @@ impl World {
         let arrival = self.arrival(wire, direction, number);
         match self.faults.judge(&message) {
             Verdict::Deliver => self.travel(wire, direction, arrival, parcel),
-            Verdict::Delay(by) => self.schedule(arrival + by, Due::Arrival(wire, direction, parcel)),
+            Verdict::Delay(by) => {
+                self.marks.hit("a message came late and was passed by later ones");
+                self.schedule(arrival + by, Due::Arrival(wire, direction, parcel));
+            }
             Verdict::Drop => self.lose(wire, direction, number),
             Verdict::Duplicate(after) => {
                 self.travel(wire, direction, arrival, parcel.clone());
@@ -180,8 +247,9 @@ impl World {
 
     fn arrival(&mut self, wire: Wire, direction: Direction, number: u64) -> WorldTime {
         let path = [u64::from(wire.client), wire.link as u64, direction as u64, number];
-        let (seed, now) = (self.seed, self.now);
-        now + self.way(wire, direction).latency(seed, path)
+        let seed = self.seed ^ u64::from(wire.site);
+        let start = self.ready_at(wire).max(self.now);
+        start + self.way(wire, direction).latency(seed, path)
     }
 
     fn travel(&mut self, wire: Wire, direction: Direction, arrival: WorldTime, parcel: Parcel) {
@@ -191,6 +259,11 @@ impl World {
 
     fn lose(&mut self, wire: Wire, direction: Direction, number: u64) {
         let now = self.now;
+        self.marks.hit(match (wire.link, direction) {
+            (Link::Push, Direction::Reply) => "a push was lost",
+            (_, Direction::Reply) => "a reply was lost after its request had run",
+            (_, Direction::Request) => "a request was lost",
+        });
         self.trace.add(now, Event::Lost(wire, direction, number));
     }
 
@@ -199,6 +272,11 @@ impl World {
         let way = self.way(wire, direction);
         way.holding = false;
         for parcel in std::mem::take(&mut way.held) {
+            if let Parcel::Request { id, .. } = &parcel
+                && !self.waiting.contains_key(id)
+            {
+                self.marks.hit("a zombie request arrived");
+            }
             let (number, _) = self.way(wire, direction).next();
             let arrival = self.arrival(wire, direction, number);
             self.travel(wire, direction, arrival, parcel);
@@ -218,183 +296,160 @@ impl World {
             let ((at, _), due) = entry.remove_entry();
             self.now = self.now.max(at);
             match due {
+                Due::Acked {
+                    replica,
+                    connection,
+                    offset,
+                } => self.acked(replica, connection, offset),
+                Due::Announced { site, epoch } => self.announced(site, epoch),
                 Due::Arrival(wire, direction, parcel) => self.arrive(wire, direction, parcel),
+                Due::Impatience { request } => self.no_more_waiting(request),
                 Due::Reconnect(subscription) => self.reconnect(subscription),
+                Due::Resync { replica, connection } => self.resync(replica, connection),
+                Due::Stream {
+                    replica,
+                    connection,
+                    effects,
+                } => self.stream(replica, connection, &effects),
             }
         }
         self.now = self.now.max(until);
     }
 
     fn arrive(&mut self, wire: Wire, direction: Direction, parcel: Parcel) {
-        if self.way(wire, direction).cut {
+        if self.way(wire, direction).cut || !self.site(wire.site).joins(wire.client, parcel.server().node) {
             return self.lose(wire, direction, 0);
         }
         match parcel {
-            Parcel::Push { subscription, message } => self.push_arrives(subscription, message),
-            Parcel::Reply { request, answer } => self.answer(request, answer),
-            Parcel::Request { id, incarnation, what } => match self.node.state {
-                State::Frozen => self.backlog.push((wire, Parcel::Request { id, incarnation, what })),
-                State::Down => self.answer(id, Err(refused())),
-                State::Up if incarnation != self.node.incarnation() => self.answer(id, Err(reset())),
-                State::Up => {
-                    let answer = Ok(self.serve(wire, what));
-                    self.send(wire, Direction::Reply, Parcel::Reply { request: id, answer });
-                }
-            },
+            Parcel::Push {
+                subscription, message, ..
+            } => self.push_arrives(subscription, message),
+            Parcel::Reply { request, answer, .. } => self.answer(request, answer),
+            Parcel::Request {
+                id,
+                to,
+                incarnation,
+                what,
+            } => self.request_arrives(wire, id, to, incarnation, what),
+        }
+    }
+
+    fn request_arrives(&mut self, wire: Wire, id: u64, to: ServerId, incarnation: u64, what: Request) {
+        let node = self.node(to);
+        match node.state {
+            State::Frozen => {
+                let request = Parcel::Request {
+                    id,
+                    to,
+                    incarnation,
+                    what,
+                };
+                self.backlog.push((wire, request));
+            }
+            State::Down => self.answer(id, Err(refused())),
+            State::Up if incarnation != node.incarnation() => self.answer(id, Err(reset())),
+            State::Up => self.serve(wire, id, to, what),
         }
     }
 
     fn answer(&mut self, request: u64, answer: Answer) {
-        if let Some(waiting) = self.waiting.remove(&request) {
-            // A client that has gone away needs no answer.
-            let _gone_is_fine = waiting.send(answer);
-        }
+        let Some(Waiting { wire, sender }) = self.waiting.remove(&request) else {
+            return;
+        };
+        self.learn(wire, &answer);
+        // A client that has gone away needs no answer.
+        let _gone_is_fine = sender.send(answer);
     }
 
-    fn serve(&mut self, wire: Wire, what: Request) -> Vec<Resp> {
+    fn reply(&mut self, wire: Wire, from: ServerId, request: u64, replies: Vec<Resp>) {
+        let answer = Ok(replies);
+        self.send(wire, Direction::Reply, Parcel::Reply { from, request, answer });
+    }
+
+    fn serve(&mut self, wire: Wire, id: u64, server: ServerId, what: Request) {
         match what {
-            Request::Subscribe(id) => {
-                if let Some(subscription) = self.subscriptions.get_mut(&id) {
-                    subscription.state = Connection::Live;
-                }
-                self.count_listeners();
-                Vec::new()
+            Request::Subscribe(subscription) => {
+                self.subscribed(subscription, server);
+                self.reply(wire, server, id, Vec::new());
             }
             Request::Calls(calls) => {
+                if let Some(wait) = Acknowledgement::asked_for(&calls) {
+                    return self.wait(wire, id, server, wait);
+                }
+                let replies: Vec<Resp> = calls.iter().map(|call| self.run(server, call)).collect();
+                self.remember(wire, server, &calls, &replies);
                 let now = self.now;
-                let replies: Vec<Resp> = calls.iter().map(|call| self.node.execute(now, call)).collect();
                 self.trace.add(now, Event::Ran(wire, calls, replies.clone()));
-                self.publish();
-                replies
+                self.publish(server);
+                self.reply(wire, server, id, replies);
             }
         }
     }
 
-    /// Sends what scripts have published to whoever listens.
-    pub(crate) fn publish(&mut self) {
-        let published = std::mem::take(&mut self.node.database(self.now).published);
-        for (channel, message) in published {
-            let listens = |one: &Subscription| one.channel == channel && one.state == Connection::Live;
-            let to: Vec<_> = self
-                .subscriptions
-                .iter()
-                .filter(|(_, one)| listens(one))
-                .map(|(&id, one)| (id, one.wire))
-                .collect();
-            for (subscription, wire) in to {
-                let message = message.clone();
-                self.send(wire, Direction::Reply, Parcel::Push { subscription, message });
-            }
-        }
+    /// Runs one call on a server and lets its replicas know.
+    pub(crate) fn run(&mut self, server: ServerId, call: &Call) -> Resp {
+        self.judge_replicas(server);
+        let now = self.now;
+        let node = &mut self.sites[server.site as usize].nodes[server.node as usize];
+        let resp = node.execute(now, &mut self.scripts, call);
+        self.replicate(server);
+        resp
     }
 
-    fn push_arrives(&mut self, subscription: u64, message: Vec<u8>) {
-        let Some(subscription) = self.subscriptions.get(&subscription) else {
-            return;
-        };
-        if let Some(wakeup) = read_wakeup(&message) {
-            let _gone_is_fine = subscription.sender.send(wakeup);
-        }
-        self.trace.add(self.now, Event::Pushed(subscription.wire, message));
+    /// Runs a text that is no shipped script.
+    pub(crate) fn eval(&mut self, server: ServerId, source: &str, keys: &[Vec<u8>], args: &[Vec<u8>]) -> Resp {
+        let now = self.now;
+        let node = &mut self.sites[server.site as usize].nodes[server.node as usize];
+        let resp = node.eval(now, &mut self.scripts, source, keys, args);
+        self.replicate(server);
+        resp
     }
 
-    /// Breaks the subscriptions that `affected` chooses; their clients connect again after a while.
-    fn break_subscriptions(&mut self, affected: impl Fn(&Subscription) -> bool, reconnect: Reconnect) {
-        let mut broken = Vec::new();
-        for (&id, subscription) in &mut self.subscriptions {
-            if affected(subscription) && subscription.state != Connection::Connecting {
-                subscription.state = Connection::Broken;
-                broken.push(id);
-            }
-        }
-        self.count_listeners();
-        if reconnect == Reconnect::Soon {
-            for id in broken {
-                self.schedule(self.now + RECONNECT, Due::Reconnect(id));
-            }
-        }
+    pub(crate) fn crash(&mut self, server: ServerId) {
+        self.node(server).crash();
+        self.drop_backlog(server);
+        self.break_subscriptions(|one| one.server == server, subscriptions::Reconnect::Soon);
     }
 
-    fn reconnect(&mut self, id: u64) {
-        let Some(subscription) = self.subscriptions.get(&id) else {
-            return;
-        };
-        let wire = subscription.wire;
-        if self.way(wire, Direction::Request).cut || self.way(wire, Direction::Reply).cut {
-            return; // Whoever repairs the link lets it connect again.
-        }
-        if self.node.state != State::Up {
-            return self.schedule(self.now + RECONNECT_PAUSE, Due::Reconnect(id));
-        }
-        let subscription = self.subscriptions.get_mut(&id).expect("it was there a moment ago");
-        subscription.state = Connection::Live;
-        let _gone_is_fine = subscription.sender.send(Wakeup::Missed);
-        self.count_listeners();
-    }
-
-    pub(crate) fn cut(&mut self, client: u32, links: &[Link], directions: &[Direction]) {
-        for wire in wires(client, links) {
-            for &direction in directions {
-                self.way(wire, direction).cut = true;
-            }
-        }
-        let affected = |one: &Subscription| one.wire.client == client && links.contains(&one.wire.link);
-        self.break_subscriptions(affected, Reconnect::Later);
-    }
-
-    pub(crate) fn mend(&mut self, client: u32, links: &[Link]) {
-        for wire in wires(client, links) {
-            for direction in [Direction::Request, Direction::Reply] {
-                self.way(wire, direction).cut = false;
-            }
-        }
-        let affected = |one: &Subscription| {
-            one.wire.client == client && links.contains(&one.wire.link) && one.state == Connection::Broken
-        };
-        self.break_subscriptions(affected, Reconnect::Soon);
-    }
-
-    pub(crate) fn crash(&mut self) {
-        self.node.crash();
-        self.drop_backlog();
-        self.break_subscriptions(|_| true, Reconnect::Soon);
-    }
-
-    pub(crate) fn restart(&mut self, persistence: Persistence) {
-        let was_down = self.node.state == State::Down;
-        self.node.restart(persistence);
-        self.drop_backlog();
+    pub(crate) fn restart(&mut self, server: ServerId, persistence: Persistence) {
+        let was_down = self.node(server).state == State::Down;
+        let lost = persistence == Persistence::Lost && self.node(server).following.is_none();
+        self.node(server).restart(persistence);
+        self.drop_backlog(server);
         if !was_down {
-            self.break_subscriptions(|_| true, Reconnect::Soon);
+            self.break_subscriptions(|one| one.server == server, subscriptions::Reconnect::Soon);
         }
+        if lost {
+            self.forgot(server);
+        }
+        self.rejoin(server);
     }
 
-    fn drop_backlog(&mut self) {
-        for (_, parcel) in std::mem::take(&mut self.backlog) {
+    fn drop_backlog(&mut self, server: ServerId) {
+        let (dropped, kept) = std::mem::take(&mut self.backlog)
+            .into_iter()
+            .partition(|(_, parcel): &(Wire, Parcel)| parcel.server() == server);
+        self.backlog = kept;
+        for (_, parcel) in Vec::from_iter::<Vec<_>>(dropped) {
             if let Parcel::Request { id, .. } = parcel {
                 self.answer(id, Err(reset()));
             }
         }
     }
 
-    pub(crate) fn thaw(&mut self) {
-        if self.node.state == State::Frozen {
-            self.node.state = State::Up;
+    pub(crate) fn thaw(&mut self, server: ServerId) {
+        if self.node(server).state == State::Frozen {
+            self.node(server).state = State::Up;
         }
-        for (wire, parcel) in std::mem::take(&mut self.backlog) {
+        let (arrived, kept) = std::mem::take(&mut self.backlog)
+            .into_iter()
+            .partition(|(_, parcel): &(Wire, Parcel)| parcel.server() == server);
+        self.backlog = kept;
+        for (wire, parcel) in Vec::from_iter::<Vec<_>>(arrived) {
             self.schedule(self.now, Due::Arrival(wire, Direction::Request, parcel));
         }
+        self.catch_up(server);
     }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Reconnect {
-    Later,
-    Soon,
-}
-
-fn wires(client: u32, links: &[Link]) -> impl Iterator<Item = Wire> {
-    links.iter().map(move |&link| Wire { client, link })
 }
 
 fn refused() -> BackendError {

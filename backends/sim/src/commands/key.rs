@@ -53,7 +53,7 @@ pub(super) fn get(db: &mut Database, args: &[Bytes]) -> Outcome {
     }
 }
 
-/// `SET key value [NX] [PX ms]`.
+/// `SET key value [NX] [PX ms | PXAT ms]`.
 pub(super) fn set(db: &mut Database, args: &[Bytes]) -> Outcome {
     let key = &args[0];
     let (mut only_new, mut expires_at) = (false, None);
@@ -68,6 +68,7 @@ pub(super) fn set(db: &mut Database, args: &[Bytes]) -> Outcome {
                 }
                 expires_at = Some(db.keys.now_ms + ttl_ms);
             }
+            b"PXAT" => expires_at = Some(integer(options.next().ok_or_else(syntax)?)?),
             _ => return Err(syntax()),
         }
     }
@@ -114,7 +115,7 @@ fn expire(db: &mut Database, key: &[u8], at: i64) -> Resp {
         None => return Resp::Int(0),
         Some(entry) => entry.expires_at = Some(at),
     }
-    if at <= now_ms {
+    if at <= now_ms && !db.keys.follows {
         db.keys.remove(key);
     }
     Resp::Int(1)

@@ -29,9 +29,10 @@ pub(super) fn publish(db: &mut Database, args: &[Bytes]) -> Outcome {
 
 /// The section `replication` whatever is asked for; it is the only one that scripts read.
 pub(super) fn info(db: &mut Database, _: &[Bytes]) -> Outcome {
-    let replid = &db.replid;
+    let (replid, replicas) = (&db.replid, db.replicas);
+    let role = if db.keys.follows { "slave" } else { "master" };
     let text = format!(
-        "# Replication\r\nrole:master\r\nconnected_slaves:0\r\nmaster_failover_state:no-failover\r\n\
+        "# Replication\r\nrole:{role}\r\nconnected_slaves:{replicas}\r\nmaster_failover_state:no-failover\r\n\
          master_replid:{replid}\r\nmaster_replid2:{:040}\r\nmaster_repl_offset:0\r\nsecond_repl_offset:-1\r\n\
          repl_backlog_active:0\r\nrepl_backlog_size:1048576\r\nrepl_backlog_first_byte_offset:0\r\n\
          repl_backlog_histlen:0\r\n",
