@@ -139,12 +139,12 @@ impl Drop for Waiting<'_> {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum InFull {
+pub(crate) enum InFull {
     No,
     Yes,
 }
 
-fn call(invocation: &Invocation, in_full: InFull) -> Call {
+pub(crate) fn call(invocation: &Invocation, in_full: InFull) -> Call {
     Call::Script {
         script: invocation.script,
         keys: invocation.keys().iter().map(|key| key.clone().into_bytes()).collect(),

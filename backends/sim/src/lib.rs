@@ -25,11 +25,13 @@
 //! ```
 
 mod backend;
+pub mod check;
 mod clock;
 mod commands;
 mod database;
 mod deployment;
 mod driver;
+pub mod explore;
 pub mod history;
 mod interpreter;
 mod keyspace;

@@ -29,6 +29,10 @@ impl Process {
             world.clients += 1;
             world.clients
         });
+        Self::numbered(shared, seed, number)
+    }
+
+    pub(crate) fn numbered(shared: Arc<Shared>, seed: u64, number: u32) -> Self {
         // Clocks of different processes share no origin, so a program that compares their moments fails.
         let origin = Duration::from_micros(draw(seed, &[0xc10c, u64::from(number)]) % 1_000_000_000_000);
         let clock = SimClock::new(shared.start, origin);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use semafence::Timestamp;
-use semafence::script::{Reply, Script};
+use semafence::script::{Invocation, Reply, Script};
 
 use crate::database::{Database, Refused, Resp};
 use crate::driver::Shared;
@@ -74,6 +74,17 @@ impl Server {
     pub fn eval<T: AsRef<[u8]>>(&self, source: &str, keys: &[T], args: &[T]) -> Result<Reply, String> {
         let bytes = |words: &[T]| -> Vec<Bytes> { words.iter().map(|word| word.as_ref().to_vec()).collect() };
         self.execute(|world| world.eval(self.id, source, &bytes(keys), &bytes(args)))
+    }
+
+    /// Runs a script that ships, past the network.
+    pub(crate) fn invoke(&self, invocation: &Invocation) {
+        let call = crate::backend::call(invocation, crate::backend::InFull::No);
+        let _whatever_it_says = self.execute(|world| world.run(self.id, &call));
+    }
+
+    /// Tells the recorder what this server knows of every name.
+    pub(crate) fn tell_all(&self) {
+        self.with(|world| world.record_all(self.id));
     }
 
     fn execute(&self, call: impl FnOnce(&mut World) -> Resp) -> Result<Reply, String> {

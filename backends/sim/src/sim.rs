@@ -105,7 +105,12 @@ impl Sim {
 
     /// Starts a client in a new process: with its clock, a keeper that is a task, and ids that follow from the seed.
     pub fn client_builder(&self) -> ClientBuilder<SimBackend, SimClock> {
-        let backend = self.backend();
+        self.client_of(&self.process())
+    }
+
+    /// Starts a client in a process that there is.
+    pub(crate) fn client_of(&self, process: &Process) -> ClientBuilder<SimBackend, SimClock> {
+        let backend = self.backend_of(process, 0);
         let (clock, number) = (backend.process().clock().clone(), u64::from(backend.process().number()));
         let builder = semafence::Client::builder(backend)
             .clock(clock)
@@ -123,6 +128,16 @@ impl Sim {
     #[must_use]
     pub fn process(&self) -> Process {
         Process::new(Arc::clone(&self.shared), self.seed)
+    }
+
+    /// A new client process with a number that does not depend on how many there were before.
+    pub(crate) fn process_numbered(&self, number: u32) -> Process {
+        Process::numbered(Arc::clone(&self.shared), self.seed, number)
+    }
+
+    /// Whether the trace is kept; most runs of many never look at it.
+    pub(crate) fn keep_trace(&self, kept: bool) {
+        self.shared.with(|world| world.trace.kept = kept);
     }
 
     /// The way of a process to one of the deployments.

@@ -40,17 +40,30 @@ pub(crate) enum Event {
 }
 
 /// Kept as data and printed when asked for, since most runs never look.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Trace {
     events: VecDeque<(WorldTime, Event)>,
+    pub(crate) kept: bool,
+}
+
+impl Default for Trace {
+    fn default() -> Self {
+        Self {
+            events: VecDeque::new(),
+            kept: true,
+        }
+    }
 }
 
 impl Trace {
-    pub(crate) fn add(&mut self, at: WorldTime, event: Event) {
+    pub(crate) fn add(&mut self, at: WorldTime, event: impl FnOnce() -> Event) {
+        if !self.kept {
+            return;
+        }
         if self.events.len() == LINES_MAX {
             self.events.pop_front();
         }
-        self.events.push_back((at, event));
+        self.events.push_back((at, event()));
     }
 
     pub(crate) fn lines(&self) -> Vec<String> {

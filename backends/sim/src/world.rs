@@ -157,7 +157,7 @@ impl World {
 
     pub(crate) fn note(&mut self, text: impl Into<String>) {
         let now = self.now;
-        self.trace.add(now, Event::Note(text.into()));
+        self.trace.add(now, || Event::Note(text.into()));
     }
 
     /// Tells the recorder, if there is one.
@@ -264,7 +264,7 @@ impl World {
             (_, Direction::Reply) => "a reply was lost after its request had run",
             (_, Direction::Request) => "a request was lost",
         });
-        self.trace.add(now, Event::Lost(wire, direction, number));
+        self.trace.add(now, || Event::Lost(wire, direction, number));
     }
 
     /// Lets go of what a way holds back; it all arrives, in order, from now on.
@@ -379,7 +379,7 @@ impl World {
                 let replies: Vec<Resp> = calls.iter().map(|call| self.run(server, call)).collect();
                 self.remember(wire, server, &calls, &replies);
                 let now = self.now;
-                self.trace.add(now, Event::Ran(wire, calls, replies.clone()));
+                self.trace.add(now, || Event::Ran(wire, calls, replies.clone()));
                 self.publish(server);
                 self.reply(wire, server, id, replies);
             }

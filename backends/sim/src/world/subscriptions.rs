@@ -106,7 +106,8 @@ impl World {
         if let Some(wakeup) = read_wakeup(&message) {
             let _gone_is_fine = subscription.sender.send(wakeup);
         }
-        self.trace.add(self.now, Event::Pushed(subscription.wire, message));
+        let wire = subscription.wire;
+        self.trace.add(self.now, || Event::Pushed(wire, message));
     }
 
     pub(super) fn subscriptions_where(&self, chosen: impl Fn(&Subscription) -> bool) -> Vec<u64> {

@@ -1,0 +1,261 @@
+//! Plays a plan: clients work, faults befall them, everything heals, and nothing may be left.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+use super::marks;
+use super::meddler::Meddler;
+use super::plan::Plan;
+use super::resource::Resource;
+use super::saboteur::Saboteur;
+use super::scribe::Scribe;
+use super::setting::Setting;
+use super::worker::Worker;
+use crate::check::{self, Report};
+use crate::clock::SimClock;
+use crate::history::{History, Recorder, What};
+use crate::marks::Marks;
+use crate::scripts::ScriptEdit;
+use crate::sim::Sim;
+use crate::sync::lock;
+use crate::{Client, SimBackend};
+
+/// What came of a run.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// What happened, as far as the checker reads it.
+    pub history: History,
+    /// What is wrong with it.
+    pub report: Report,
+    /// What was covered.
+    pub marks: Marks,
+    /// What happened, line by line; empty unless it was asked for.
+    pub trace: Vec<String>,
+    /// How much world time it took.
+    pub simulated: Duration,
+}
+
+/// How a plan is played.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Runs edited scripts instead of those that ship.
+    pub edit: Option<ScriptEdit>,
+    /// Keeps the trace.
+    pub trace: bool,
+}
+
+/// Plays a plan in a world of its own, on this thread and in virtual time.
+///
+/// # Panics
+///
+/// Inside of a tokio runtime, and when a script touches a key that it has not declared.
+#[must_use]
+pub fn run(plan: &Plan) -> Outcome {
+    run_with(plan, &Options::default())
+}
+
+/// Plays a plan with edited scripts.
+///
+/// # Panics
+///
+/// As [`run`].
+#[must_use]
+pub fn run_edited(plan: &Plan, edit: &ScriptEdit) -> Outcome {
+    let edit = Some(edit.clone());
+    run_with(plan, &Options { edit, trace: false })
+}
+
+/// Plays a plan as `options` say.
+///
+/// # Panics
+///
+/// As [`run`].
+#[must_use]
+pub fn run_with(plan: &Plan, options: &Options) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime without I/O needs nothing of the system");
+    let (history, mut marks, trace, simulated) = runtime.block_on(async {
+        let stage = Stage::set(plan, options);
+        let simulated = stage.play(plan).await;
+        let trace = if options.trace { stage.sim.trace() } else { Vec::new() };
+        assert_eq!(
+            stage.violations(),
+            Vec::<String>::new(),
+            "a script touched undeclared keys"
+        );
+        (stage.recorder.history(), stage.sim.marks(), trace, simulated)
+    });
+    let report = check::check(&history);
+    marks::of_history(&history, &report, &mut marks);
+    Outcome {
+        history,
+        report,
+        marks,
+        trace,
+        simulated,
+    }
+}
+
+/// A process that ended, or one that works.
+type Crew = BTreeMap<u32, (Client, Vec<JoinHandle<()>>)>;
+
+/// Everything that a run needs.
+#[derive(Clone)]
+struct Stage {
+    sim: Sim,
+    setting: Setting,
+    recorder: Recorder,
+    scribe: Scribe,
+    resource: Resource,
+    saboteur: Saboteur,
+    stopped: Arc<AtomicBool>,
+    crew: Arc<Mutex<Crew>>,
+    seed: u64,
+}
+
+impl Stage {
+    fn set(plan: &Plan, options: &Options) -> Self {
+        let setting = plan.setting();
+        let sim = Sim::with_deployments(plan.seed, 1, setting.replicas);
+        sim.keep_trace(options.trace);
+        let recorder = Recorder::default();
+        sim.record(&recorder);
+        let meddler = Meddler::new(plan.seed);
+        sim.set_faults(meddler.clone());
+        if let Some(edit) = &options.edit {
+            sim.edit_scripts(edit.clone());
+        }
+        if setting.min_replicas {
+            sim.deployment(0).set_min_replicas(1, Duration::from_secs(1));
+        }
+        let time = sim.clone();
+        Self {
+            saboteur: Saboteur {
+                sim: sim.clone(),
+                setting: setting.clone(),
+                recorder: recorder.clone(),
+                meddler,
+                cast: Arc::default(),
+            },
+            scribe: Scribe::new(recorder.clone(), move || time.now()),
+            sim,
+            setting,
+            recorder,
+            resource: Resource::default(),
+            stopped: Arc::default(),
+            crew: Arc::default(),
+            seed: plan.seed,
+        }
+    }
+
+    /// How long until whoever waits has been served once everything works again: everybody in front holds for as long
+    /// as anybody does, and what was left behind ends with its ttl.
+    fn patience(&self) -> Duration {
+        let longest_hold = (self.setting.hold * 4).max(self.setting.ttl * 2);
+        let crowd = self.setting.clients * self.setting.workers;
+        let turns = crowd.div_ceil(self.setting.limit) + 1;
+        longest_hold * turns + self.setting.ttl * 2 + Duration::from_secs(15)
+    }
+
+    async fn play(&self, plan: &Plan) -> Duration {
+        for client in 1..=plan.clients {
+            self.enter(client, client);
+        }
+        let faults: Vec<JoinHandle<()>> = (1..)
+            .zip(&plan.faults)
+            .map(|(number, fault)| {
+                let (stage, fault) = (self.clone(), fault.clone());
+                tokio::spawn(async move {
+                    let replacing = stage.clone();
+                    let saboteur = stage.saboteur.clone();
+                    saboteur
+                        .carry_out(number, fault, move |client| replacing.replace(client))
+                        .await;
+                })
+            })
+            .collect();
+        tokio::time::sleep(plan.until.saturating_sub(self.sim.now())).await;
+        self.stopped.store(true, Ordering::Relaxed);
+        for fault in faults {
+            fault.await.expect("a fault does not panic");
+        }
+        self.saboteur.heal();
+        self.scribe.add(What::Healed);
+        self.finish().await;
+        self.sim.now()
+    }
+
+    /// A client process begins to work. Its number decides its latencies and ids, so it depends on nothing else.
+    fn enter(&self, client: u32, number: u32) {
+        let process = self.sim.process_numbered(number);
+        lock(&self.saboteur.cast).insert(client, process.clone());
+        let handle = self
+            .sim
+            .client_of(&process)
+            .build()
+            .expect("a keeper that is a task always starts");
+        let workers = (0..self.setting.workers).map(|task| tokio::spawn(self.worker(&handle, number, task).run()));
+        let workers = workers.collect();
+        lock(&self.crew).insert(client, (handle, workers));
+    }
+
+    fn worker(&self, client: &Client, process: u32, task: u32) -> Worker<SimBackend, SimClock> {
+        Worker {
+            client: client.clone(),
+            process,
+            path: [self.seed, u64::from(process), u64::from(task)],
+            setting: self.setting.clone(),
+            scribe: self.scribe.clone(),
+            resource: self.resource.clone(),
+            stopped: Arc::clone(&self.stopped),
+        }
+    }
+
+    /// A client has died; its successor has a process of its own.
+    fn replace(&self, client: u32) {
+        let dead = lock(&self.crew).remove(&client);
+        if let Some((handle, workers)) = dead {
+            workers.iter().for_each(JoinHandle::abort);
+            drop(handle);
+        }
+        let before = lock(&self.saboteur.cast)
+            .get(&client)
+            .map_or(client, crate::Process::number);
+        self.enter(client, before + 1_000);
+    }
+
+    /// Everybody comes to an end, closes, and time passes until nothing can be left.
+    async fn finish(&self) {
+        let crew = std::mem::take(&mut *lock(&self.crew));
+        let deadline = tokio::time::Instant::now() + self.patience();
+        for (_, (client, workers)) in crew {
+            for mut worker in workers {
+                if tokio::time::timeout_at(deadline, &mut worker).await.is_err() {
+                    worker.abort();
+                }
+            }
+            let _whoever_hangs_is_found_by_the_checker = tokio::time::timeout_at(deadline, client.close()).await;
+        }
+        tokio::time::sleep(self.setting.ttl * 2 + Duration::from_secs(4)).await;
+        // A look at each name sweeps what has ended.
+        for name in 1..=self.setting.names {
+            let name =
+                semafence::Name::new(semafence::DEFAULT_NAMESPACE, &format!("name-{name}")).expect("a good name");
+            self.sim.server().invoke(&semafence::script::resize(&name, None));
+        }
+        self.scribe.add(What::Quiesced);
+        self.sim.server().tell_all();
+    }
+
+    fn violations(&self) -> Vec<String> {
+        let servers = self.sim.deployment(0).servers();
+        servers.iter().flat_map(crate::Server::violations).collect()
+    }
+}

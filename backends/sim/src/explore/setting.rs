@@ -1,0 +1,70 @@
+//! What clients do in a run: how many there are, what they ask for, and how busy they are.
+
+use std::time::Duration;
+
+use semafence::Strategy;
+
+use super::profile::Profile;
+use crate::random::draw;
+
+/// What clients do, drawn from a seed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Setting {
+    /// Client processes.
+    pub clients: u32,
+    /// Tasks in each.
+    pub workers: u32,
+    /// Semaphores that they share.
+    pub names: u32,
+    /// Permits of each.
+    pub limit: u32,
+    /// The ttl of their leases.
+    pub ttl: Duration,
+    /// How they wait.
+    pub strategy: Strategy,
+    /// How long they hold at the median.
+    pub hold: Duration,
+    /// How long they pause between two acquisitions at the median.
+    pub think: Duration,
+    /// Replicas of the server.
+    pub replicas: u32,
+    /// Whether the server wants a replica that keeps up.
+    pub min_replicas: bool,
+}
+
+impl Setting {
+    /// The setting that belongs to a seed. Half of the runs are sparse: where permits are always taken, a grant that
+    /// was forgotten is not seen.
+    #[must_use]
+    pub fn draw(profile: Profile, seed: u64) -> Self {
+        let pick = |what: u64, low: u64, high: u64| low + draw(seed, &[0x5e7, what]) % (high - low + 1);
+        let small = |what, low, high| u32::try_from(pick(what, low, high)).expect("settings are small");
+        let clients = small(0, 2, 5);
+        let limit = [1, 1, 2, 3][pick(1, 0, 3) as usize];
+        let sparse = pick(2, 0, 1) == 0;
+        let hold = Duration::from_millis(pick(3, 60, 600));
+        let workers = if sparse { 1 } else { small(4, 1, 2) };
+        let crowd = clients * workers;
+        let think = if sparse {
+            hold * (3 * crowd / limit).max(2)
+        } else {
+            hold / 2
+        };
+        Self {
+            clients,
+            workers,
+            names: if pick(5, 0, 3) == 0 { 2 } else { 1 },
+            limit,
+            ttl: Duration::from_millis(pick(6, 10, 40) * 100),
+            strategy: match pick(7, 0, 9) {
+                0 | 1 => Strategy::Notify,
+                2 => Strategy::Poll,
+                _ => Strategy::Queue,
+            },
+            hold,
+            think,
+            replicas: if profile.needs_replicas() { small(8, 1, 2) } else { 0 },
+            min_replicas: profile == Profile::Split && pick(9, 0, 1) == 0,
+        }
+    }
+}
