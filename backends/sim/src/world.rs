@@ -129,7 +129,8 @@ pub(crate) enum Request {
 
 impl World {
     pub(crate) fn new(seed: u64, sites: Vec<Site>) -> Self {
-        Self {
+        let count = u32::try_from(sites.len()).expect("sites are few");
+        let mut world = Self {
             seed,
             now: WorldTime::ZERO,
             sites,
@@ -152,7 +153,9 @@ impl World {
             backlog: Vec::new(),
             subscriptions: BTreeMap::new(),
             acknowledgements: Vec::new(),
-        }
+        };
+        (0..count).for_each(|site| world.count_replicas(site));
+        world
     }
 
     pub(crate) fn note(&mut self, text: impl Into<String>) {

@@ -267,7 +267,7 @@ impl World {
         self.count_replicas(replica.site);
     }
 
-    fn count_replicas(&mut self, site: u32) {
+    pub(super) fn count_replicas(&mut self, site: u32) {
         let now = self.now;
         let ids: Vec<ServerId> = self.site(site).nodes.iter().map(|node| node.id).collect();
         for id in ids {

@@ -2,6 +2,7 @@
 
 mod commands;
 mod determinism;
+mod failover;
 mod healing;
 mod invariants;
 mod keys;
