@@ -64,9 +64,9 @@ impl Command {
 
 /// The index of a command in [`COMMANDS`], whatever the case of its letters.
 pub(crate) fn find(name: &[u8]) -> Option<usize> {
-    let lower = name.to_ascii_lowercase();
+    let lower = || name.iter().map(u8::to_ascii_lowercase);
     COMMANDS
-        .binary_search_by(|command| command.name.as_bytes().cmp(&lower))
+        .binary_search_by(|command| command.name.bytes().cmp(lower()))
         .ok()
 }
 

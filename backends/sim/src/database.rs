@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::commands::{self, Access, Command};
 use crate::keyspace::{Bytes, Keyspace};
@@ -60,7 +61,7 @@ pub(crate) struct Database {
     /// Messages in the order in which they were published, until the world takes them.
     pub(crate) published: Vec<(Bytes, Bytes)>,
     /// The keys that the running script declared; `None` outside of a script.
-    pub(crate) declared: Option<Vec<Bytes>>,
+    pub(crate) declared: Option<Arc<[Bytes]>>,
     /// The running script has changed something, so what follows must be let through.
     pub(crate) wrote: bool,
     /// Keys that scripts touched without declaring them.

@@ -5,6 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
+use mlua::state::{GcIncParams, GcMode};
 use mlua::{Function, Lua, LuaOptions, LuaString, MultiValue, StdLib, Table, Value};
 
 use crate::database::{Database, Resp};
@@ -34,6 +35,8 @@ impl Interpreter {
     fn try_new() -> mlua::Result<Self> {
         let database = Arc::default();
         let lua = Lua::new_with(StdLib::TABLE | StdLib::STRING | StdLib::MATH, LuaOptions::default())?;
+        // Memory is cheap here: collect when ten times as much is in use as was left the last time.
+        lua.gc_set_mode(GcMode::Incremental(GcIncParams::default().pause(1_000)));
         let protected_call = lua.globals().get("xpcall")?;
         let commands = Arc::<Mutex<Database>>::clone(&database);
         let call = lua.create_function(move |lua, args: MultiValue| match run_command(&commands, &args) {
@@ -87,9 +90,9 @@ impl Interpreter {
     /// # Panics
     ///
     /// When it was not compiled.
-    pub(crate) fn call(&self, database: &mut Database, sha: &str, keys: &[Bytes], args: &[Bytes]) -> Resp {
+    pub(crate) fn call(&self, database: &mut Database, sha: &str, keys: &Arc<[Bytes]>, args: &[Bytes]) -> Resp {
         let function = &self.compiled[sha];
-        database.declared = Some(keys.to_vec());
+        database.declared = Some(Arc::clone(keys));
         database.wrote = false;
         std::mem::swap(database, &mut lock(&self.database));
         let result = self.try_call(function, keys, args);

@@ -22,8 +22,8 @@ pub(crate) enum Call {
     Command(Vec<Bytes>),
     Script {
         script: &'static Script,
-        keys: Vec<Bytes>,
-        args: Vec<Bytes>,
+        keys: Arc<[Bytes]>,
+        args: Arc<[Bytes]>,
         /// Sent with its text, because the server had forgotten it.
         in_full: bool,
     },
@@ -253,7 +253,7 @@ impl Node {
         world: WorldTime,
         scripts: &mut Scripts,
         source: &str,
-        keys: &[Bytes],
+        keys: &Arc<[Bytes]>,
         args: &[Bytes],
     ) -> Resp {
         if let Err(refused) = self.admit(world, "eval") {
@@ -272,7 +272,7 @@ impl Node {
         world: WorldTime,
         scripts: &mut Scripts,
         script: &'static Script,
-        keys: &[Bytes],
+        keys: &Arc<[Bytes]>,
         args: &[Bytes],
     ) -> Resp {
         if let Err(refused) = self.admit(world, "evalsha") {

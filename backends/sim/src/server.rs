@@ -73,7 +73,7 @@ impl Server {
     /// The text of an error reply.
     pub fn eval<T: AsRef<[u8]>>(&self, source: &str, keys: &[T], args: &[T]) -> Result<Reply, String> {
         let bytes = |words: &[T]| -> Vec<Bytes> { words.iter().map(|word| word.as_ref().to_vec()).collect() };
-        self.execute(|world| world.eval(self.id, source, &bytes(keys), &bytes(args)))
+        self.execute(|world| world.eval(self.id, source, &bytes(keys).into(), &bytes(args)))
     }
 
     /// Runs a script that ships, past the network.

@@ -400,7 +400,7 @@ impl World {
     }
 
     /// Runs a text that is no shipped script.
-    pub(crate) fn eval(&mut self, server: ServerId, source: &str, keys: &[Vec<u8>], args: &[Vec<u8>]) -> Resp {
+    pub(crate) fn eval(&mut self, server: ServerId, source: &str, keys: &Arc<[Vec<u8>]>, args: &[Vec<u8>]) -> Resp {
         let now = self.now;
         let node = &mut self.sites[server.site as usize].nodes[server.node as usize];
         let resp = node.eval(now, &mut self.scripts, source, keys, args);
