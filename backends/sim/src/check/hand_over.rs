@@ -1,0 +1,79 @@
+//! A permit that is handed to somebody who cannot take it is kept for one window.
+
+use std::time::Duration;
+
+use crate::check::bounds::{IN_FLIGHT, ROUNDING, operation, window};
+use crate::check::facts::Facts;
+use crate::check::records::Stay;
+use crate::check::span::Span;
+use crate::check::{Invariant, Report};
+use crate::history::Trouble;
+
+pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
+    for stay in facts.records.stays.iter().filter(|stay| stay.waited) {
+        let at = stay.span.from;
+        let ttl = facts
+            .of_name(stay.name)
+            .map(|life| life.asked.ttl)
+            .max()
+            .unwrap_or_default();
+        let latest = at + window(ttl) + ROUNDING;
+        if stay.first_ends > latest && is_absent(facts, stay, operation(ttl)) {
+            let text = format!(
+                "{} of {} is handed to a dead client for longer than a window",
+                stay.holder, stay.name
+            );
+            report.add(Invariant::HandOver, at, [], text);
+        }
+    }
+}
+
+/// Whether its client cannot have asked for it: it stood still or was dead, and no message of it was on its way.
+fn is_absent(facts: &Facts<'_>, stay: &Stay<'_>, operation: Duration) -> bool {
+    let (at, Some(client)) = (stay.span.from, stay.client) else {
+        return false;
+    };
+    let Some(process) = facts.process(client) else {
+        return false;
+    };
+    let quiet_since = at.saturating_sub(IN_FLIGHT);
+    let lately = Span::new(quiet_since.saturating_sub(operation), at);
+    let pause = process
+        .pauses
+        .iter()
+        .any(|pause| pause.from <= quiet_since && pause.until > at);
+    let dead = process.died.is_some_and(|died| died <= quiet_since);
+    (pause || dead)
+        && !facts.troubles.befell(Trouble::Network, client, lately)
+        && !facts.troubles.befell_all(Trouble::Clock, lately)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::Invariant;
+    use crate::check::story::story;
+
+    fn handed(until: u64) -> Vec<Invariant> {
+        let text = format!(
+            "0 ask 1 by 1 ttl=30000
+             0 ask 2 by 2 ttl=30000
+             5 record hold=1/5/0/30005
+             10 grant 1 token=5
+             15 record hold=1/5/0/30005 wait=2
+             1000 die 2
+             2000 return 1
+             2005 record hold=2/6/0/{until}"
+        );
+        story(&text).broken()
+    }
+
+    #[test]
+    fn a_full_ttl_for_a_dead_waiter_is_caught() {
+        assert_eq!(handed(32_005), [Invariant::HandOver]);
+    }
+
+    #[test]
+    fn a_window_for_a_dead_waiter_is_fine() {
+        assert_eq!(handed(4005), []);
+    }
+}

@@ -1,0 +1,111 @@
+//! Which servers served when, what they forgot, and in which epoch a grant was given.
+
+use std::time::Duration;
+
+use crate::check::span::Span;
+use crate::history::{Event, ServerId, What};
+
+/// A server as the master of its site.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reign {
+    pub(super) server: ServerId,
+    pub(super) epoch: u64,
+    pub(super) span: Span,
+}
+
+/// All reigns, and what masters forgot.
+#[derive(Debug, Default)]
+pub(super) struct Servers {
+    pub(super) reigns: Vec<Reign>,
+    /// When data was lost, by which server.
+    pub(super) forgets: Vec<(Duration, ServerId)>,
+    /// When two served one site at once.
+    pub(super) splits: Vec<Span>,
+}
+
+impl Servers {
+    pub(super) fn see(&mut self, event: &Event) {
+        let at = event.at;
+        match &event.what {
+            What::Record(record) => self.first_master(record.server),
+            What::Promoted { server, epoch, forgot } => {
+                self.end(*server, at);
+                self.begin(*server, *epoch, at);
+                if *forgot {
+                    self.forgets.push((at, *server));
+                }
+            }
+            What::Demoted { server } => {
+                self.first_master(*server);
+                self.end(*server, at);
+            }
+            What::Forgot { server } => self.forgets.push((at, *server)),
+            _ => {}
+        }
+    }
+
+    /// A server that speaks before anybody of its site was promoted has been the master from the start.
+    fn first_master(&mut self, server: ServerId) {
+        if !self.reigns.iter().any(|reign| reign.server == server)
+            && !self
+                .reigns
+                .iter()
+                .any(|reign| reign.server.site == server.site && reign.epoch == 0)
+        {
+            self.begin(server, 0, Duration::ZERO);
+        }
+    }
+
+    fn begin(&mut self, server: ServerId, epoch: u64, at: Duration) {
+        let span = Span::new(at, Duration::MAX);
+        self.reigns.push(Reign { server, epoch, span });
+    }
+
+    fn end(&mut self, server: ServerId, at: Duration) {
+        let current = self.reigns.iter_mut().rev().find(|reign| reign.server == server);
+        if let Some(reign) = current {
+            reign.span.until = reign.span.until.min(at);
+        }
+    }
+
+    pub(super) fn settle(&mut self) {
+        for (index, one) in self.reigns.iter().enumerate() {
+            let rivals = self.reigns[..index].iter().filter(|other| other.server != one.server);
+            let rivals = rivals.filter(|other| other.server.site == one.server.site);
+            self.splits
+                .extend(rivals.filter_map(|other| one.span.common(&other.span)));
+        }
+    }
+
+    /// The epoch of a server at a moment; it may speak once more at the moment at which it is demoted.
+    pub(super) fn epoch(&self, server: ServerId, at: Duration) -> u64 {
+        let reigns = self.reigns.iter().filter(|reign| reign.server == server);
+        reigns
+            .filter(|reign| reign.span.from <= at)
+            .map(|reign| reign.epoch)
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// Whether a server serves at a moment. Without any word about servers, the one there is does.
+    pub(super) fn serves(&self, server: ServerId, at: Duration) -> bool {
+        self.reigns
+            .iter()
+            .any(|reign| reign.server == server && reign.span.contains(at))
+    }
+
+    /// Whether some server serves all the time.
+    pub(super) fn always_served(&self, span: Span) -> bool {
+        let mut reigns: Vec<Span> = self.reigns.iter().map(|reign| reign.span).collect();
+        reigns.sort_by_key(|reign| reign.from);
+        reigns.is_empty() || span.minus(reigns).is_empty()
+    }
+
+    pub(super) fn forgot_within(&self, span: Span) -> bool {
+        self.forgets.iter().any(|(at, _)| span.from <= *at && *at <= span.until)
+    }
+
+    pub(super) fn split_within(&self, span: Span) -> bool {
+        self.splits.iter().any(|split| split.touches(&span))
+    }
+}

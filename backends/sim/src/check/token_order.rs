@@ -1,0 +1,153 @@
+//! Tokens grow in the order of grants, and newer epochs outrank older ones.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use semafence::FencingToken;
+
+use crate::check::facts::Facts;
+use crate::check::life::Life;
+use crate::check::span::Span;
+use crate::check::{Invariant, Report};
+use crate::history::{Op, Trouble};
+
+pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
+    for name in facts.by_name.keys() {
+        check_name(facts, report, name);
+    }
+}
+
+/// A grant as far as the order of tokens goes.
+#[derive(Debug, Clone, Copy)]
+struct Given {
+    asked_at: Duration,
+    at: Duration,
+    op: Op,
+    token: FencingToken,
+    epoch: u64,
+}
+
+fn check_name(facts: &Facts<'_>, report: &mut Report, name: &str) {
+    let mut returned: Vec<Given> = facts.of_name(name).filter_map(|life| given(facts, life)).collect();
+    let mut asked = returned.clone();
+    returned.sort_by_key(|given| given.at);
+    asked.sort_by_key(|given| given.asked_at);
+    let mut extremes: BTreeMap<u64, [Given; 2]> = BTreeMap::new();
+    let mut returned = returned.into_iter().peekable();
+    for given in asked {
+        while let Some(earlier) = returned.next_if(|earlier| earlier.at < given.asked_at) {
+            let known = extremes.entry(earlier.epoch).or_insert([earlier; 2]);
+            known[0] = [known[0], earlier]
+                .into_iter()
+                .min_by_key(|given| given.token)
+                .unwrap_or(earlier);
+            known[1] = [known[1], earlier]
+                .into_iter()
+                .max_by_key(|given| given.token)
+                .unwrap_or(earlier);
+        }
+        judge(facts, report, &extremes, given);
+    }
+}
+
+fn given(facts: &Facts<'_>, life: &Life<'_>) -> Option<Given> {
+    let grant = life.grant?;
+    Some(Given {
+        asked_at: life.asked_at,
+        at: grant.at,
+        op: life.op(),
+        token: grant.token,
+        epoch: facts.epoch(life)?,
+    })
+}
+
+fn judge(facts: &Facts<'_>, report: &mut Report, extremes: &BTreeMap<u64, [Given; 2]>, given: Given) {
+    let highest = extremes.range(..=given.epoch).map(|(_, [_, highest])| *highest);
+    let highest = highest.max_by_key(|earlier| earlier.token);
+    if let Some(earlier) = highest.filter(|earlier| earlier.token >= given.token) {
+        complain(facts, report, earlier, given, "not above");
+    }
+    let newer = extremes.range(given.epoch + 1..).map(|(_, [lowest, _])| *lowest);
+    let lowest = newer.min_by_key(|earlier| earlier.token);
+    if let Some(earlier) = lowest.filter(|earlier| earlier.token <= given.token) {
+        complain(facts, report, earlier, given, "of an older epoch, and not below");
+    }
+}
+
+fn complain(facts: &Facts<'_>, report: &mut Report, earlier: Given, given: Given, how: &str) {
+    if is_beyond_guarantee(facts, Span::new(earlier.asked_at, given.at)) {
+        return;
+    }
+    let text = format!(
+        "token {} of {} is {how} {} of {}",
+        given.token, given.op, earlier.token, earlier.op
+    );
+    report.add(Invariant::TokenOrder, given.at, [earlier.op, given.op], text);
+}
+
+/// Whether two or more servers lost data within the span while a clock was off: then tokens may go back.
+pub(super) fn is_beyond_guarantee(facts: &Facts<'_>, span: Span) -> bool {
+    let forgets = facts
+        .servers
+        .forgets
+        .iter()
+        .filter(|(at, _)| span.from <= *at && *at <= span.until);
+    forgets.count() >= 2 && facts.troubles.befell_all(Trouble::Clock, span)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::Invariant;
+    use crate::check::story::story;
+
+    #[test]
+    fn a_token_that_goes_back_is_caught() {
+        let report = story(
+            "0 ask 1 by 1
+             10 grant 1 token=5
+             20 return 1
+             30 ask 2 by 2
+             40 grant 2 token=4
+             50 return 2",
+        );
+
+        assert_eq!(report.broken(), [Invariant::TokenOrder]);
+    }
+
+    #[test]
+    fn grants_that_were_asked_for_side_by_side_have_tokens_in_any_order() {
+        let report = story(
+            "0 ask 1 by 1 limit=2
+             5 ask 2 by 2 limit=2
+             10 grant 1 token=5 slots=1
+             40 grant 2 token=4 slots=0
+             50 return 1
+             50 return 2",
+        );
+
+        assert_eq!(report.broken(), []);
+    }
+
+    #[test]
+    fn a_stale_master_grants_below_the_new_one() {
+        let split = "0 ask 1 by 1
+             5 record server=0
+             100 promote 1 epoch=1 forgot
+             100 ask 2 by 2
+             105 record server=1 hold=2/900/0/3105
+             110 grant 2 token=900
+             120 return 2
+             125 record server=1
+             130 ask 3 by 3";
+
+        let below = story(&format!(
+            "{split}\n135 record server=0 hold=3/6/0/3135\n140 grant 3 token=6\n150 return 3\n155 record server=0"
+        ));
+        let above = story(&format!(
+            "{split}\n135 record server=0 hold=3/901/0/3135\n140 grant 3 token=901\n150 return 3\n155 record server=0"
+        ));
+
+        assert_eq!(below.broken(), []);
+        assert_eq!(above.broken(), [Invariant::TokenOrder]);
+    }
+}
