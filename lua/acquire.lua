@@ -23,6 +23,13 @@ load(id)
 start_afresh()
 claim.terms = ARGV[3] .. ' ' .. ARGV[2] .. ' ' .. ARGV[4] .. ' ' .. ARGV[5] .. ' ' .. ARGV[7] .. ' ' .. int(now)
 
+local function listen()
+  if redis.call('HSET', KEYS[6], ARGV[7], now + tonumber(ARGV[6])) == 1 then keep_key(6) end
+end
+
+-- Before anybody is served: a waiter that asks, however late, is there, and keeps its place.
+if kind_of(state[id]) == 'q' or kind_of(state[id]) == 'n' then listen() end
+
 local other = state.seen ~= claim.limit and state.seen or 0
 local next_end = state.used > 0 and sweep() or nil
 
@@ -53,10 +60,6 @@ if not state[id] and fits() then return take() end
 
 local function look_after()
   return next_end and math.max(next_end - now, 0) or claim.ttl
-end
-
-local function listen()
-  if redis.call('HSET', KEYS[6], ARGV[7], now + tonumber(ARGV[6])) == 1 then keep_key(6) end
 end
 
 local function queued(key)
@@ -90,7 +93,6 @@ elseif kind == 't' or kind == 'f' then
   end
   end_lease(id, text)
 elseif kind == 'q' then
-  listen()
   if redis.call('ZSCORE', KEYS[4], id) then
     serve()
     if kind_of(state[id]) == 'h' then return confirm() end
@@ -123,7 +125,6 @@ end
 
 local key = mode == 'q' and 4 or 5
 if kind_of(state[id]) == 'n' then
-  listen()
   if redis.call('ZSCORE', KEYS[5], id) then
     extend(claim.ttl)
     return queued(5)

@@ -245,12 +245,12 @@ local function granter()
   end
 
   -- The first token of a name in this generation. A name whose record is gone before its time (evicted, deleted) may
-  -- have had tokens ahead of the clock.
+  -- have had tokens ahead of the clock; a tombstone or a waiter may have begun another record since.
   local function first_token()
     local step = state.tick == 1 and 67108864 or 1048576
     local jitter = tonumber(string.sub(generation.replid, 1, 5), 16)
     local lost = 0
-    if absent then
+    if state.token == 0 then
       local ends = redis.call('ZSCORE', KEYS[8], string.match(KEYS[1], '^{[^:]*:(.*)}:state$'))
       if ends and tonumber(ends) > now then lost = generation.base + math.max(us - generation.at, 0) end
     end

@@ -162,3 +162,23 @@ fn losing_any_one_key_at_any_time_heals_within_a_lease() {
         }
     }
 }
+
+/// The explorer found this: after a server had stood still for long, a waiter's own look dropped it from the queue.
+#[test]
+fn a_waiter_that_asks_late_keeps_its_place_if_it_asks_first() {
+    run(1, |sim| async move {
+        let bench = Bench::new(&sim, 1);
+        let other = Bench::new(&sim, 1);
+        let mut long = bench.claim(1);
+        long.ttl = PATIENCE;
+        bench.grant(&long).await;
+        bench.queue(&bench.claim(2)).await;
+        sleep(PATIENCE / 2).await;
+        other.queue(&other.claim(3)).await;
+        sleep(PATIENCE / 2 + TTL).await;
+
+        bench.attempt(&bench.claim(2), Queueing::HandOff).await;
+
+        assert_eq!(bench.holders().await, [id(2)]);
+    });
+}

@@ -8,6 +8,7 @@ mod invariants;
 mod keys;
 mod live;
 mod network;
+mod plans;
 mod scripts;
 mod shortcuts;
 mod slots;

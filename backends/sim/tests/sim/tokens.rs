@@ -117,3 +117,20 @@ fn a_hand_off_has_a_token_of_its_own() {
         assert!(bench.grant(&bench.claim(2)).await.token > first);
     });
 }
+
+/// The explorer found this: a tombstone begins a new record, which looked like a name that never had a token.
+#[test]
+fn a_record_that_a_tombstone_began_anew_gives_no_token_twice() {
+    run(1, |sim| async move {
+        let bench = Bench::new(&sim, 1);
+        let first = bench.grant(&bench.claim(1)).await.token;
+        bench.server.delete(&bench.key("state"));
+        let mut doubtful = bench.claim(1);
+        doubtful.doubtful = true;
+        bench.release(&doubtful).await;
+
+        let second = bench.grant(&bench.claim(2)).await.token;
+
+        assert!(second > first, "{second} after {first}");
+    });
+}
