@@ -35,7 +35,15 @@ struct State {
     timeline: Timeline,
     /// What `wall` shows when the timeline shows zero, us.
     wall_us: i64,
-    paused: bool,
+    activity: Activity,
+}
+
+/// Whether a process goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Activity {
+    Dead,
+    Paused,
+    Runs,
 }
 
 impl SimClock {
@@ -47,7 +55,7 @@ impl SimClock {
             state: Mutex::new(State {
                 timeline: Timeline::new(origin),
                 wall_us: EPOCH_US - origin_us,
-                paused: false,
+                activity: Activity::Runs,
             }),
             changed: Notify::new(),
         }))
@@ -69,22 +77,36 @@ impl SimClock {
         lock(&self.0.state).wall_us += by_us;
     }
 
-    /// Stops the process: timers that fall due meanwhile wait for [`resume`](Self::resume). Time goes on.
-    pub(crate) fn pause(&self) {
-        lock(&self.0.state).paused = true;
-        self.0.changed.notify_waiters();
+    /// Stops the process, if it runs: timers that fall due meanwhile wait for [`resume`](Self::resume). Time goes on.
+    pub(crate) fn pause(&self) -> bool {
+        self.change(&[Activity::Runs], Activity::Paused)
     }
 
-    pub(crate) fn resume(&self) {
-        lock(&self.0.state).paused = false;
-        self.0.changed.notify_waiters();
+    /// Lets the process go on, if it is paused.
+    pub(crate) fn resume(&self) -> bool {
+        self.change(&[Activity::Paused], Activity::Runs)
+    }
+
+    /// Ends the process, unless it is dead.
+    pub(crate) fn kill(&self) -> bool {
+        self.change(&[Activity::Paused, Activity::Runs], Activity::Dead)
+    }
+
+    fn change(&self, from: &[Activity], to: Activity) -> bool {
+        let mut state = lock(&self.0.state);
+        let changes = from.contains(&state.activity);
+        if changes {
+            state.activity = to;
+            self.0.changed.notify_waiters();
+        }
+        changes
     }
 
     /// Returns once the process runs; what it has received becomes visible to it only then.
     pub(crate) async fn running(&self) {
         loop {
             let changed = self.0.changed.notified();
-            if !lock(&self.0.state).paused {
+            if lock(&self.0.state).activity == Activity::Runs {
                 return;
             }
             changed.await;
@@ -95,11 +117,11 @@ impl SimClock {
         tokio::time::Instant::now().saturating_duration_since(self.0.start)
     }
 
-    /// How long the world has to go on until this clock shows `deadline`; `None` while the process is paused.
+    /// How long the world has to go on until this clock shows `deadline`; `None` while the process does not run.
     fn left(&self, deadline: Instant) -> Option<Duration> {
         let state = lock(&self.0.state);
         let until = state.timeline.when(deadline.since_origin());
-        (!state.paused).then(|| until.saturating_sub(self.world()))
+        (state.activity == Activity::Runs).then(|| until.saturating_sub(self.world()))
     }
 }
 

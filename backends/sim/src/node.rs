@@ -123,7 +123,6 @@ impl Node {
     }
 
     pub(crate) fn crash(&mut self) {
-        self.state = State::Down;
         self.incarnation += 1;
     }
 
@@ -137,7 +136,6 @@ impl Node {
     }
 
     fn start(&mut self) {
-        self.state = State::Up;
         // Every client loads the scripts when it connects, so a server never goes long without them.
         // They are compiled at their first use, because most worlds are short.
         self.cached.extend(Script::all().map(|script| script.sha1().to_owned()));

@@ -54,17 +54,20 @@ impl Process {
     /// Stops the process, as SIGSTOP or a long collection of garbage does.
     ///
     /// Its clock goes on, but its timers, replies and messages wait for [`resume`](Self::resume), and it sends nothing.
+    /// Does nothing to one that stands still already.
     pub fn pause(&self) {
-        self.note("pauses");
-        self.with(|world| world.tell(What::Paused { client: self.number }));
-        self.clock.pause();
+        if self.clock.pause() {
+            self.note("pauses");
+            self.with(|world| world.tell(What::Paused { client: self.number }));
+        }
     }
 
-    /// Lets the process go on.
+    /// Lets the process go on, unless it is dead.
     pub fn resume(&self) {
-        self.note("resumes");
-        self.with(|world| world.tell(What::Resumed { client: self.number }));
-        self.clock.resume();
+        if self.clock.resume() {
+            self.note("resumes");
+            self.with(|world| world.tell(What::Resumed { client: self.number }));
+        }
     }
 
     /// Loses everything that is sent and under way between this process and every server, both ways.
@@ -126,12 +129,13 @@ impl Process {
 
     /// Ends the process, as SIGKILL does: nothing is given back, nothing more is sent, and its tasks never go on.
     pub fn kill(&self) {
-        self.note("dies");
-        self.with(|world| {
-            world.tell(What::Died { client: self.number });
-            world.cut(self.number, &Link::ALL, &[Direction::Reply]);
-        });
-        self.clock.pause();
+        if self.clock.kill() {
+            self.note("dies");
+            self.with(|world| {
+                world.tell(What::Died { client: self.number });
+                world.cut(self.number, &Link::ALL, &[Direction::Reply]);
+            });
+        }
     }
 
     /// Whether it hears of failovers; one that does not looks for the master when a connection fails.

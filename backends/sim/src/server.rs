@@ -99,14 +99,15 @@ impl Server {
 
     /// Deletes a key, as an eviction does; says whether it was there.
     pub fn delete(&self, key: &str) -> bool {
-        let deleted = self.run(&["DEL", key]) == Ok(Reply::Int(1));
-        if deleted {
-            self.with(|world| {
+        self.with(|world| {
+            let delete = Call::Command(vec![b"DEL".to_vec(), key.as_bytes().to_vec()]);
+            let deleted = world.run(self.id, &delete) == Resp::Int(1);
+            if deleted {
                 world.note(self.says(&format!("key {key} is evicted")));
                 world.forgot(self.id);
-            });
-        }
-        deleted
+            }
+            deleted
+        })
     }
 
     /// Deletes every key.

@@ -410,6 +410,7 @@ impl World {
 
     pub(crate) fn crash(&mut self, server: ServerId) {
         self.node(server).crash();
+        self.set_state(server, State::Down);
         self.drop_backlog(server);
         self.break_subscriptions(|one| one.server == server, subscriptions::Reconnect::Soon);
     }
@@ -418,6 +419,7 @@ impl World {
         let was_down = self.node(server).state == State::Down;
         let lost = persistence == Persistence::Lost && self.node(server).following.is_none();
         self.node(server).restart(persistence);
+        self.set_state(server, State::Up);
         self.drop_backlog(server);
         if !was_down {
             self.break_subscriptions(|one| one.server == server, subscriptions::Reconnect::Soon);
@@ -442,7 +444,7 @@ impl World {
 
     pub(crate) fn thaw(&mut self, server: ServerId) {
         if self.node(server).state == State::Frozen {
-            self.node(server).state = State::Up;
+            self.set_state(server, State::Up);
         }
         let (arrived, kept) = std::mem::take(&mut self.backlog)
             .into_iter()

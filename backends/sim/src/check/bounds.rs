@@ -33,6 +33,11 @@ pub(super) fn window(ttl: Duration) -> Duration {
     ttl.min(Duration::from_secs(2))
 }
 
+/// After how long a waiter that has not asked counts as gone: three looks and an operation.
+pub(super) fn patience(ttl: Duration) -> Duration {
+    window(ttl) * 3 + operation(ttl)
+}
+
 /// Within how long a calm client learns that its lease is gone.
 pub(super) fn notice(asked: &Asked) -> Duration {
     asked.refresh_interval + operation(asked.ttl) + RECONNECT

@@ -35,6 +35,8 @@ pub(super) struct Facts<'a> {
 pub(super) enum Excuse {
     /// A clock was off: leases ended early.
     Clock,
+    /// An operator took it.
+    Force,
     /// A server had forgotten a grant or a refresh.
     Memory,
     /// Two servers served.
@@ -77,9 +79,10 @@ impl<'a> Facts<'a> {
     }
 
     fn index(&mut self) {
-        let gone: Vec<Duration> = self.lives.values().map(|life| self.gone_by(life)).collect();
-        for (life, gone) in self.lives.values_mut().zip(gone) {
-            life.gone = gone;
+        let bounds = |life| (self.gone_by(life), self.left_by(life));
+        let bounds: Vec<(Duration, Duration)> = self.lives.values().map(bounds).collect();
+        for (life, bounds) in self.lives.values_mut().zip(bounds) {
+            (life.gone, life.left) = bounds;
         }
         for (op, life) in &self.lives {
             self.by_name.entry(life.name()).or_default().push(*op);
@@ -148,8 +151,12 @@ impl<'a> Facts<'a> {
         if self.servers.forgot_within(meanwhile) {
             return Some(Excuse::Memory);
         }
-        let clock = self.troubles.befell(Trouble::Clock, older.asked.client, meanwhile);
-        clock.then_some(Excuse::Clock)
+        if self.troubles.befell(Trouble::Clock, older.asked.client, meanwhile) {
+            return Some(Excuse::Clock);
+        }
+        let holder = older.grant?.holder;
+        let taken = |(forced, of): &(Duration, HolderId)| *of == holder && *forced <= at;
+        self.forced.iter().any(taken).then_some(Excuse::Force)
     }
 
     /// Until when a permit may be believed in whose lease was gone at `since`, where that is excused.
@@ -178,6 +185,24 @@ impl<'a> Facts<'a> {
         let gone = calm.saturating_add(bounds::outlives(ttl)).saturating_add(bounds::SLACK);
         let clock = self.troubles.befell_all(Trouble::Clock, Span::new(life.asked_at, gone));
         if clock { Duration::MAX } else { gone }
+    }
+
+    /// By when an acquisition that is over must have left the queue. A release is sent again for one ttl; where the client
+    /// was not calm for long enough within it, or a server forgot it, its place may stay until its turn comes, as that of a
+    /// dead one does.
+    fn left_by(&self, life: &Life<'_>) -> Duration {
+        let Some(over) = life.over().filter(|over| life.died != Some(*over)) else {
+            return Duration::MAX;
+        };
+        let needs = bounds::operation(life.asked.ttl) * 2 + bounds::RECONNECT_AND_RETRY;
+        let calm = self.troubles.calm_from(life.asked.client, over, needs);
+        let left = calm.saturating_add(needs);
+        let forgot = self.servers.forgot_within(Span::new(over, left));
+        if forgot || (left > over + life.asked.ttl && calm > over) {
+            Duration::MAX
+        } else {
+            left + bounds::SLACK
+        }
     }
 
     /// The acquisitions that a holder may be of, from what a record says of it: its own if that is known, and otherwise

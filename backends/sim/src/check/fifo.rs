@@ -2,8 +2,10 @@
 
 use semafence::HolderId;
 
+use crate::check::bounds::patience;
 use crate::check::facts::Facts;
 use crate::check::records::Turn;
+use crate::check::span::Span;
 use crate::check::{Invariant, Report};
 use crate::history::{Op, Record};
 
@@ -31,12 +33,29 @@ fn queue(record: &Record) -> impl Iterator<Item = HolderId> {
 fn passed(facts: &Facts<'_>, turn: &Turn<'_>, before: &Record) -> Option<(HolderId, HolderId)> {
     let first = queue(turn.after).next()?;
     let place = queue(before).position(|holder| holder == first)?;
+    if may_have_been_gone(facts, turn, first) {
+        return None;
+    }
     let served = turn.arrived.iter().map(|stay| facts.records.stays[*stay].holder);
     let ahead = |holder: &HolderId| queue(before).take(place).any(|other| other == *holder);
     served
         .into_iter()
         .find(|holder| !ahead(holder))
         .map(|holder| (first, holder))
+}
+
+/// Whether a waiter may have lost its place because nothing was heard of it for its patience.
+fn may_have_been_gone(facts: &Facts<'_>, turn: &Turn<'_>, holder: HolderId) -> bool {
+    let waiter = turn.after.waiters.iter().find(|waiter| waiter.holder == holder);
+    let Some(client) = waiter.and_then(|waiter| waiter.client) else {
+        return false;
+    };
+    let shortest = facts
+        .of_name(&turn.after.name)
+        .map(|life| patience(life.asked.ttl))
+        .min();
+    let silence = Span::new(turn.at.saturating_sub(shortest.unwrap_or_default()), turn.at);
+    !facts.troubles.calm(client, silence)
 }
 
 /// A waiter behind one that it was ahead of, and who that is.

@@ -8,7 +8,7 @@ use crate::check::facts::Facts;
 use crate::check::records::Turn;
 use crate::check::span::Span;
 use crate::check::{Invariant, Report};
-use crate::history::{Record, ServerId};
+use crate::history::{Record, ServerId, Waiter};
 
 /// What servers have on record, one after another, of each name.
 type Books<'f, 'a> = BTreeMap<(ServerId, &'a str), Vec<&'f Turn<'a>>>;
@@ -49,7 +49,7 @@ impl<'f, 'a> Book<'f, 'a> {
     }
 
     /// The first stretch that is too long, and when it should have been over.
-    fn first_idle(&self, turns: &[&Turn<'_>]) -> Option<(Span, Duration)> {
+    fn first_idle(&self, turns: &[&Turn<'a>]) -> Option<(Span, Duration)> {
         let mut since: Option<Duration> = None;
         for (index, turn) in turns.iter().enumerate() {
             let until = turns.get(index + 1).map_or(self.facts.end, |next| next.at);
@@ -106,12 +106,13 @@ impl<'f, 'a> Book<'f, 'a> {
     }
 
     /// By when a stretch must be over.
-    fn due(&self, record: &Record, idle: Span) -> Duration {
+    fn due(&self, record: &'a Record, idle: Span) -> Duration {
         let prompt = Span::new(idle.from.saturating_sub(AFTERMATH), idle.from + PROMPT);
         let acting = record
             .waiters
             .iter()
-            .filter(|waiter| waiter.client.is_none_or(|client| self.acts(client, idle)));
+            .filter(|waiter| waiter.client.is_none_or(|client| self.acts(client, idle)))
+            .filter(|waiter| self.wants(waiter, record, idle.from));
         let looks = acting.map(|waiter| {
             waiter
                 .client
@@ -124,6 +125,16 @@ impl<'f, 'a> Book<'f, 'a> {
             return prompt.until;
         }
         looks
+    }
+
+    /// Whether an acquisition still waits for it: a server that forgot what happened last may keep the place of one that
+    /// is over.
+    fn wants(&self, waiter: &Waiter, record: &'a Record, since: Duration) -> bool {
+        let candidates = self.facts.candidates(waiter.holder, waiter.client, &record.name, since);
+        candidates.is_empty()
+            || candidates
+                .iter()
+                .any(|life| life.over().is_none_or(|over| over > since))
     }
 
     fn acts(&self, client: u32, span: Span) -> bool {

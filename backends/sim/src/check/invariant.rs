@@ -21,7 +21,8 @@ pub enum Invariant {
     ///
     /// Where a server lost data since the older was granted, or two servers served at once (a split brain), they may be;
     /// then the checker measures, and [`OverlapBound`](Self::OverlapBound) holds. So it is while a clock steps or drifts
-    /// by more than the allowance, for everybody or for the client of the older.
+    /// by more than the allowance, for everybody or for the client of the older, and where an operator took the older by
+    /// force: its holder learns of it at its next refresh.
     ExclusiveSlot,
     /// After a write with a permit was admitted, none is admitted with one of the same slot that was granted before it or
     /// whose token is smaller. Grants are ordered by epoch, then by the first record that shows them; without records by
@@ -31,7 +32,9 @@ pub enum Invariant {
     /// holders of different slots never refuse each other. Holds under every fault.
     FenceRefuses,
     /// Whoever queues is served in order: what becomes a holder does not pass a waiter that queued before it and goes on
-    /// waiting, and waiters keep their order. Between two records of one server that lost nothing in between. Needs records.
+    /// waiting, and waiters keep their order. Between two records of one server that lost nothing in between. Assumes that
+    /// the client of the one that is passed was calm for its patience: who is not heard of for so long may lose its place.
+    /// Needs records.
     Fifo,
     /// A permit that is handed to a waiter whose client is dead or stands still is kept for one window. Assumes that no
     /// late message of that client may be on its way: no network fault befell it since an operation's timeout before it
@@ -45,8 +48,8 @@ pub enum Invariant {
     /// [`linearizable`](crate::check::linearizable). Assumes that no server lost data, none served beside another, and no
     /// clock stepped.
     Linearizable,
-    /// A call ends once; nothing is granted that was not asked for, or twice, or after its loss; a loss is told once; and
-    /// nothing is written by a permit a second (a write may be on its way) after its loss. Holds under every fault.
+    /// A call ends once; nothing is granted that was not asked for, or twice, or after its loss; and a loss is told once.
+    /// Holds under every fault.
     LossFinal,
     /// Whoever acts on a permit has a lease on some server, and nobody else is given one of the same slot meanwhile: a loss
     /// is told before the permit can be granted to another. Exempt, for one notice after calm and one ttl at most, are

@@ -21,6 +21,8 @@ pub(super) struct Life<'a> {
     pub(super) died: Option<Duration>,
     /// By when the servers must know nothing of it.
     pub(super) gone: Duration,
+    /// By when its place in a queue must be gone.
+    pub(super) left: Duration,
     /// While its client believes that it holds.
     pub(super) belief: Option<Span>,
     /// While its client believes so and does not stand still.
@@ -48,6 +50,7 @@ impl<'a> Life<'a> {
             returned: None,
             died: None,
             gone: Duration::MAX,
+            left: Duration::MAX,
             belief: None,
             active: Vec::new(),
         }

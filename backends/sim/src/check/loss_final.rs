@@ -1,22 +1,18 @@
 //! What is over is over, and what happens once happens once.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use crate::check::facts::Facts;
 use crate::check::life::op;
 use crate::check::{Invariant, Report};
 use crate::history::{Event, Op, What};
 
-/// How long a write may be on its way.
-const WRITE: Duration = Duration::from_secs(1);
-
 /// What has been told of an acquisition so far.
 #[derive(Debug, Default)]
 struct Told {
     asked: bool,
     answered: bool,
-    lost: Option<Duration>,
+    lost: bool,
 }
 
 pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
@@ -39,15 +35,11 @@ impl Told {
         match event.what {
             What::Asked(_) => std::mem::replace(&mut self.asked, true).then_some("is asked for twice"),
             _ if !self.asked => Some("was never asked for"),
-            What::Granted { .. } if self.lost.is_some() => Some("is granted after its loss"),
+            What::Granted { .. } if self.lost => Some("is granted after its loss"),
             What::Granted { .. } | What::Ended { .. } => {
                 std::mem::replace(&mut self.answered, true).then_some("is answered twice")
             }
-            What::Lost { .. } => self.lost.replace(event.at).map(|_| "is lost twice"),
-            What::Wrote { .. } => {
-                let late = |lost: Duration| event.at > lost + WRITE;
-                self.lost.is_some_and(late).then_some("writes after its loss")
-            }
+            What::Lost { .. } => std::mem::replace(&mut self.lost, true).then_some("is lost twice"),
             _ => None,
         }
     }
@@ -67,8 +59,6 @@ mod tests {
     fn nothing_comes_after_a_loss() {
         assert_eq!(after_loss("600 lose 1 closed"), [Invariant::LossFinal]);
         assert_eq!(after_loss("600 grant 1 token=5"), [Invariant::LossFinal]);
-        assert_eq!(after_loss("1600 write 1 token=5"), [Invariant::LossFinal]);
-        assert_eq!(after_loss("1500 write 1 token=5"), []);
     }
 
     #[test]

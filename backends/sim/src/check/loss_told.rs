@@ -6,7 +6,7 @@ use std::time::Duration;
 use semafence::HolderId;
 
 use crate::check::bounds::ROUNDING;
-use crate::check::facts::{Excuse, Facts};
+use crate::check::facts::Facts;
 use crate::check::life::Life;
 use crate::check::records::Stay;
 use crate::check::span::Span;
@@ -36,9 +36,9 @@ fn without_lease(facts: &Facts<'_>, life: &Life<'_>) -> Vec<Span> {
 }
 
 fn judge_part(facts: &Facts<'_>, report: &mut Report, life: &Life<'_>, part: Span) {
-    let was_forced = life.grant.is_some_and(|grant| facts.was_forced(grant.holder));
-    let excuse = facts.excuse(life, part.from).or(was_forced.then_some(Excuse::Memory));
-    let bound = excuse.map_or(part.from, |excuse| facts.told_by(life, part.from, excuse));
+    let bound = facts
+        .excuse(life, part.from)
+        .map_or(part.from, |excuse| facts.told_by(life, part.from, excuse));
     if part.until > bound {
         let (op, name, long) = (life.op(), life.name(), part.until - part.from);
         let text = format!("{op} acts on a permit of {name} without a lease for {long:?}");
@@ -48,10 +48,6 @@ fn judge_part(facts: &Facts<'_>, report: &mut Report, life: &Life<'_>, part: Spa
 
 fn judge_gift(facts: &Facts<'_>, report: &mut Report, stay: &Stay<'_>, older: &Life<'_>) {
     if facts.excuse(older, stay.span.from).is_some() {
-        return;
-    }
-    let was_forced = older.grant.is_some_and(|grant| facts.was_forced(grant.holder));
-    if was_forced {
         return;
     }
     let (op, holder, name) = (older.op(), stay.holder, stay.name);

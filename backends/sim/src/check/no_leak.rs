@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use semafence::HolderId;
 
-use crate::check::bounds::{AFTERMATH, RECONNECT_AND_RETRY, SLACK, operation};
+use crate::check::bounds::{AFTERMATH, SLACK, window};
 use crate::check::facts::Facts;
 use crate::check::life::Life;
+use crate::check::records::Stay;
 use crate::check::{Invariant, Report};
 
 pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
     for stay in &facts.records.stays {
-        let latest = latest(&facts.candidates_of(stay), |life| life.gone);
+        let latest = latest(&facts.candidates_of(stay), |life| {
+            life.gone.max(handed_over(stay, life))
+        });
         let Some(latest) = latest.filter(|latest| facts.servers.serves(stay.server, *latest)) else {
             continue;
         };
@@ -21,7 +24,7 @@ pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
     }
     for wait in &facts.records.waits {
         let candidates = facts.candidates(wait.holder, wait.client, wait.name, wait.span.from);
-        let latest = latest(&candidates, |life| left_by(facts, life));
+        let latest = latest(&candidates, |life| life.left.saturating_add(AFTERMATH));
         let Some(latest) = latest.filter(|latest| facts.servers.serves(wait.server, *latest)) else {
             continue;
         };
@@ -31,28 +34,18 @@ pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
     }
 }
 
+/// Until when a lease may stay that a place was handed which nobody could give up: one window.
+fn handed_over(stay: &Stay<'_>, life: &Life<'_>) -> Duration {
+    let until = stay.span.from + window(life.asked.ttl) + SLACK;
+    if stay.waited { until } else { Duration::ZERO }
+}
+
 fn latest(candidates: &[&Life<'_>], by: impl Fn(&Life<'_>) -> Duration) -> Option<Duration> {
     candidates
         .iter()
         .map(|life| by(life))
         .max()
         .filter(|latest| *latest < Duration::MAX)
-}
-
-/// By when it must have left the queue. A release is sent again for one ttl; where the client was not calm for long enough
-/// within it, its place may stay until its turn comes, as that of a dead one does.
-fn left_by(facts: &Facts<'_>, life: &Life<'_>) -> Duration {
-    let Some(over) = life.over().filter(|over| life.died != Some(*over)) else {
-        return Duration::MAX;
-    };
-    let needs = operation(life.asked.ttl) * 2 + RECONNECT_AND_RETRY;
-    let calm = facts.troubles.calm_from(life.asked.client, over, needs);
-    let left = calm.saturating_add(needs);
-    if left > over + life.asked.ttl && calm > over {
-        Duration::MAX
-    } else {
-        left + SLACK + AFTERMATH
-    }
 }
 
 fn complain(report: &mut Report, at: Duration, what: &str, holder: HolderId, name: &str) {

@@ -51,7 +51,7 @@ fn greedy(facts: &Facts<'_>, turn: &Turn<'_>) -> Option<(u32, usize)> {
         let has = rest.partition_point(|other| other == client);
         let lives = facts.of_client(*client, &turn.after.name);
         let may = lives
-            .filter(|life| life.asked_at <= turn.at && turn.at <= life.gone)
+            .filter(|life| life.asked_at <= turn.at && turn.at <= life.gone.max(life.left))
             .count();
         if has > may {
             return Some((*client, has));

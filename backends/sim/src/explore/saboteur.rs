@@ -40,12 +40,20 @@ impl Saboteur {
         self.act(&fault.verb, &victims).await;
         if let Verb::Kill { client } = fault.verb {
             tokio::time::sleep(REPLACEMENT).await;
-            replace(client);
+            if self.plays(client, &victims) {
+                replace(client);
+            }
         }
         if fault.verb.trouble().is_some() {
             tokio::time::sleep(self.aftermath(&fault.verb)).await;
             self.recorder.add(self.sim.now(), What::Calmed { number });
         }
+    }
+
+    /// Whether it is one of these processes that plays a client: one that dies twice is replaced once.
+    fn plays(&self, client: u32, processes: &[Process]) -> bool {
+        let number = lock(&self.cast).get(&client).map(Process::number);
+        processes.iter().any(|process| Some(process.number()) == number)
     }
 
     fn victims(&self, verb: &Verb) -> Vec<Process> {

@@ -91,6 +91,24 @@ impl World {
         }
     }
 
+    /// Ends all connections to a server, as sentinels do where they demote one.
+    pub(super) fn throw_out(&mut self, server: ServerId) {
+        let of = self
+            .connections
+            .iter()
+            .filter(|(_, connection)| connection.to == server);
+        self.leave(&of.map(|(&wire, _)| wire).collect::<Vec<_>>());
+    }
+
+    fn leave(&mut self, wires: &[Wire]) {
+        for &wire in wires {
+            if let Some(connection) = self.connections.get_mut(&wire) {
+                connection.broken = true;
+            }
+            self.hang_up(wire);
+        }
+    }
+
     /// Those who listen to the sentinels leave a server that is not the master any more.
     pub(super) fn announced(&mut self, site: u32, epoch: u64) {
         if self.site(site).epoch != epoch {
@@ -101,12 +119,7 @@ impl World {
         };
         let left = self.connections.iter();
         let left = left.filter(|(wire, connection)| leaves(self, wire.client, connection.to));
-        for wire in left.map(|(&wire, _)| wire).collect::<Vec<_>>() {
-            if let Some(connection) = self.connections.get_mut(&wire) {
-                connection.broken = true;
-            }
-            self.hang_up(wire);
-        }
+        self.leave(&left.map(|(&wire, _)| wire).collect::<Vec<_>>());
         let left: Vec<u64> = self.subscriptions_where(|one| leaves(self, one.wire.client, one.server));
         self.break_subscriptions_of(&left, Reconnect::Soon);
     }

@@ -346,6 +346,7 @@ impl World {
             ..Following::new(master, 0)
         });
         self.break_subscriptions(|one| one.server == server, Reconnect::Soon);
+        self.throw_out(server);
         self.rejoin(server);
         self.marks.hit("an old master was demoted while it served");
     }
