@@ -254,7 +254,8 @@ local function granter()
       local ends = redis.call('ZSCORE', KEYS[8], string.match(KEYS[1], '^{[^:]*:(.*)}:state$'))
       if ends and tonumber(ends) > now then lost = generation.base + math.max(us - generation.at, 0) end
     end
-    return math.max(state.token + step + jitter, generation.base, us, lost) + 1
+    -- Without 1 more than the clock: a token that is the clock is marked as such.
+    return math.max(math.max(state.token + step + jitter, generation.base, lost) + 1, us)
   end
 
   -- The rule of fencing tokens: lua/README.md, "Tokens".

@@ -197,11 +197,15 @@ impl World {
         };
     }
 
-    /// Cuts the connection of a replica to its master: what is under way is lost.
+    /// Cuts the connection of a replica to its master: what is under way is lost, a copy of all data as well.
     pub(crate) fn cut_replica(&mut self, replica: ServerId) {
         let now = self.now;
+        let site = &mut self.sites[replica.site as usize];
+        site.connections += 1;
+        let connection = site.connections;
         if let Some(following) = &mut self.node(replica).following {
             following.cut_since.get_or_insert(now);
+            following.connection = connection;
         }
         self.count_replicas(replica.site);
     }
