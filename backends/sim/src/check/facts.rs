@@ -154,9 +154,8 @@ impl<'a> Facts<'a> {
         if self.troubles.befell(Trouble::Clock, older.asked.client, meanwhile) {
             return Some(Excuse::Clock);
         }
-        let holder = older.grant?.holder;
-        let taken = |(forced, of): &(Duration, HolderId)| *of == holder && *forced <= at;
-        self.forced.iter().any(taken).then_some(Excuse::Force)
+        let forced_at = self.forced_at(older.grant?.holder);
+        forced_at.is_some_and(|forced| forced <= at).then_some(Excuse::Force)
     }
 
     /// Until when a permit may be believed in whose lease was gone at `since`, where that is excused.
@@ -170,9 +169,14 @@ impl<'a> Facts<'a> {
         calm.saturating_add(notice).min(latest)
     }
 
-    /// Whether an operator took this holder's permit or place, at whatever time.
+    /// When an operator took this holder's permit or place.
+    pub(super) fn forced_at(&self, holder: HolderId) -> Option<Duration> {
+        let found = self.forced.iter().find(|(_, forced)| *forced == holder);
+        found.map(|(at, _)| *at)
+    }
+
     pub(super) fn was_forced(&self, holder: HolderId) -> bool {
-        self.forced.iter().any(|(_, forced)| *forced == holder)
+        self.forced_at(holder).is_some()
     }
 
     /// By when the servers must know nothing of an acquisition that is over.

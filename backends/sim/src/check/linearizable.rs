@@ -20,7 +20,8 @@ use crate::history::{History, Op, Trouble, What};
 /// its place in the order, its token; and a release may come as early as it was invoked, since that hinders nobody. So one
 /// pass decides it, in O(n log n), and no crate is needed that searches.
 ///
-/// A permit that is lost or whose client dies is released from then on, at whatever time. Histories in which a server lost
+/// A permit that is lost, taken by force, or whose client dies is released from then on, at whatever time; one that is
+/// lost because its client stood still, from when that began. Histories in which a server lost
 /// data, two servers served at once, or a clock was off are not judged: their guarantees are weaker.
 ///
 /// # Errors
@@ -72,20 +73,28 @@ struct Acquire {
     over: Option<Duration>,
 }
 
-fn acquire(life: &Life<'_>) -> Option<Acquire> {
+fn acquire(facts: &Facts<'_>, life: &Life<'_>) -> Option<Acquire> {
     let grant = life.grant?;
+    let ends = [life.over(), facts.forced_at(grant.holder), stood_still(facts, life)];
     Some(Acquire {
         op: life.op(),
         token: grant.token,
         weight: grant.slots.len(),
         asked_at: life.asked_at,
         returned_at: grant.at,
-        over: life.over(),
+        over: ends.into_iter().flatten().min(),
     })
 }
 
+/// When a client last came to a stop that lost its permit in its sleep: the lease may have ended at any time since.
+fn stood_still(facts: &Facts<'_>, life: &Life<'_>) -> Option<Duration> {
+    let (lost, _) = life.lost?;
+    let pauses = facts.process(life.asked.client)?.pauses.iter();
+    pauses.map(|pause| pause.from).filter(|from| *from <= lost).max()
+}
+
 fn check_name(facts: &Facts<'_>, name: &str, permits: u32) -> Result<(), Violation> {
-    let mut acquires: Vec<Acquire> = facts.of_name(name).filter_map(acquire).collect();
+    let mut acquires: Vec<Acquire> = facts.of_name(name).filter_map(|life| acquire(facts, life)).collect();
     acquires.sort_by_key(|acquire| acquire.token);
     let mut model = Model::new(permits as usize);
     acquires.iter().try_for_each(|acquire| model.take(name, acquire))

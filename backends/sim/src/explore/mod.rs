@@ -22,6 +22,7 @@ mod scribe;
 mod setting;
 mod shrink;
 mod words;
+mod work;
 mod worker;
 
 pub use fault::{Fault, Part, Refusal, Verb};
@@ -33,3 +34,4 @@ pub use scribe::Scribe;
 pub use setting::Setting;
 pub use shrink::shrink;
 pub use words::ParsePlanError;
+pub use work::Work;

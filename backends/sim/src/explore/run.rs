@@ -1,7 +1,6 @@
 //! Plays a plan: clients work, faults befall them, everything heals, and nothing may be left.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,19 +9,17 @@ use tokio::task::JoinHandle;
 use super::marks;
 use super::meddler::Meddler;
 use super::plan::Plan;
-use super::resource::Resource;
 use super::saboteur::Saboteur;
 use super::scribe::Scribe;
 use super::setting::Setting;
-use super::worker::Worker;
+use super::work::Work;
+use crate::Client;
 use crate::check::{self, Report};
-use crate::clock::SimClock;
 use crate::history::{History, Recorder, What};
 use crate::marks::Marks;
 use crate::scripts::ScriptEdit;
 use crate::sim::Sim;
 use crate::sync::lock;
-use crate::{Client, SimBackend};
 
 /// What came of a run.
 #[derive(Debug, Clone)]
@@ -113,11 +110,9 @@ struct Stage {
     setting: Setting,
     recorder: Recorder,
     scribe: Scribe,
-    resource: Resource,
     saboteur: Saboteur,
-    stopped: Arc<AtomicBool>,
+    work: Work,
     crew: Arc<Mutex<Crew>>,
-    seed: u64,
 }
 
 impl Stage {
@@ -136,6 +131,7 @@ impl Stage {
             sim.deployment(0).set_min_replicas(1, Duration::from_secs(1));
         }
         let time = sim.clone();
+        let scribe = Scribe::new(recorder.clone(), move || time.now());
         Self {
             saboteur: Saboteur {
                 sim: sim.clone(),
@@ -144,14 +140,12 @@ impl Stage {
                 meddler,
                 cast: Arc::default(),
             },
-            scribe: Scribe::new(recorder.clone(), move || time.now()),
+            work: Work::new(plan.seed, setting.clone(), scribe.clone()),
+            scribe,
             sim,
             setting,
             recorder,
-            resource: Resource::default(),
-            stopped: Arc::default(),
             crew: Arc::default(),
-            seed: plan.seed,
         }
     }
 
@@ -182,7 +176,7 @@ impl Stage {
             })
             .collect();
         tokio::time::sleep(plan.until.saturating_sub(self.sim.now())).await;
-        self.stopped.store(true, Ordering::Relaxed);
+        self.work.stop();
         for fault in faults {
             fault.await.expect("a fault does not panic");
         }
@@ -201,21 +195,8 @@ impl Stage {
             .client_of(&process)
             .build()
             .expect("a keeper that is a task always starts");
-        let workers = (0..self.setting.workers).map(|task| tokio::spawn(self.worker(&handle, number, task).run()));
-        let workers = workers.collect();
+        let workers = self.work.begin(&handle, number);
         lock(&self.crew).insert(client, (handle, workers));
-    }
-
-    fn worker(&self, client: &Client, process: u32, task: u32) -> Worker<SimBackend, SimClock> {
-        Worker {
-            client: client.clone(),
-            process,
-            path: [self.seed, u64::from(process), u64::from(task)],
-            setting: self.setting.clone(),
-            scribe: self.scribe.clone(),
-            resource: self.resource.clone(),
-            stopped: Arc::clone(&self.stopped),
-        }
     }
 
     /// A client has died; its successor has a process of its own.

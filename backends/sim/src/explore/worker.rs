@@ -1,14 +1,10 @@
 //! A task that asks, holds, writes and gives back, over and over, and writes down what it sees.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use semafence::{Client, Clock, Error, LockBackend, LossReason, OwnedPermit, Semaphore};
 
-use super::resource::Resource;
-use super::scribe::Scribe;
-use super::setting::Setting;
+use super::work::Work;
 use crate::history::{Asked, End, Op, Patience, Return, What};
 use crate::random::draw;
 
@@ -18,13 +14,9 @@ pub(super) struct Worker<B: LockBackend, C: Clock> {
     pub(super) client: Client<B, C>,
     /// The client process in the history.
     pub(super) process: u32,
-    /// What its draws depend on: the seed, and which task of which client it is.
-    pub(super) path: [u64; 3],
-    pub(super) setting: Setting,
-    pub(super) scribe: Scribe,
-    pub(super) resource: Resource,
-    /// Nothing new begins.
-    pub(super) stopped: Arc<AtomicBool>,
+    /// Which of its tasks.
+    pub(super) task: u32,
+    pub(super) work: Work,
 }
 
 /// What a worker does in one turn.
@@ -38,8 +30,8 @@ impl<B: LockBackend, C: Clock> Worker<B, C> {
     /// Works until it is stopped.
     pub(super) async fn run(self) {
         for number in 0.. {
-            self.sleep(self.spread(number, 0, self.setting.think)).await;
-            if self.stopped.load(Ordering::Relaxed) {
+            self.sleep(self.spread(number, 0, self.work.setting.think)).await;
+            if self.work.is_stopped() {
                 return;
             }
             self.turn(number).await;
@@ -49,11 +41,14 @@ impl<B: LockBackend, C: Clock> Worker<B, C> {
     async fn turn(&self, number: u64) {
         let turn = Turn {
             number,
-            op: self.scribe.next_op(),
+            op: self.work.scribe.next_op(),
         };
-        let name = format!("name-{}", 1 + self.pick(number, 1, u64::from(self.setting.names)));
-        let semaphore = self.client.semaphore(name, self.setting.limit);
-        let semaphore = semaphore.ttl(self.setting.ttl).strategy(self.setting.strategy).build();
+        let name = format!("name-{}", 1 + self.pick(number, 1, u64::from(self.work.setting.names)));
+        let semaphore = self.client.semaphore(name, self.work.setting.limit);
+        let semaphore = semaphore
+            .ttl(self.work.setting.ttl)
+            .strategy(self.work.setting.strategy)
+            .build();
         let semaphore = semaphore.expect("settings are within their ranges");
         if let Some(permit) = self.acquire(&semaphore, turn).await {
             self.hold(permit, turn).await;
@@ -62,7 +57,7 @@ impl<B: LockBackend, C: Clock> Worker<B, C> {
 
     async fn acquire(&self, semaphore: &Semaphore<B, C>, turn: Turn) -> Option<OwnedPermit> {
         let heavy = self.pick(turn.number, 2, 5) == 0;
-        let limit = u64::from(self.setting.limit);
+        let limit = u64::from(self.work.setting.limit);
         let weight = if heavy { 1 + self.pick(turn.number, 3, limit) } else { 1 };
         let weight = u32::try_from(weight).expect("limits are small");
         let patience = match self.pick(turn.number, 4, 20) {
@@ -95,7 +90,7 @@ impl<B: LockBackend, C: Clock> Worker<B, C> {
 
     fn ask(&self, semaphore: &Semaphore<B, C>, turn: Turn, weight: u32, patience: Patience) {
         let config = semaphore.config();
-        self.scribe.add(What::Asked(Asked {
+        self.work.scribe.add(What::Asked(Asked {
             op: turn.op,
             client: self.process,
             name: config.name.clone(),
@@ -110,7 +105,7 @@ impl<B: LockBackend, C: Clock> Worker<B, C> {
 
     fn granted(&self, op: Op, permit: OwnedPermit) -> OwnedPermit {
         let (holder, token, slots) = (permit.holder(), permit.token(), permit.slots().to_vec());
-        self.scribe.add(What::Granted {
+        self.work.scribe.add(What::Granted {
             op,
             holder,
             token,
@@ -120,7 +115,7 @@ impl<B: LockBackend, C: Clock> Worker<B, C> {
     }
 
     fn end(&self, op: Op, how: End) -> Option<OwnedPermit> {
-        self.scribe.add(What::Ended { op, how });
+        self.work.scribe.add(What::Ended { op, how });
         None
     }
 
@@ -128,9 +123,9 @@ impl<B: LockBackend, C: Clock> Worker<B, C> {
     async fn hold(&self, permit: OwnedPermit, turn: Turn) {
         let long = self.pick(turn.number, 10, 8) == 0;
         let hold = if long {
-            self.setting.ttl * 2
+            self.work.setting.ttl * 2
         } else {
-            self.spread(turn.number, 11, self.setting.hold)
+            self.spread(turn.number, 11, self.work.setting.hold)
         };
         let until = self.client.clock().now() + hold;
         let pause = (hold / 4).max(Duration::from_millis(5));
@@ -153,7 +148,7 @@ impl<B: LockBackend, C: Clock> Worker<B, C> {
     }
 
     fn lost(&self, op: Op, reason: LossReason) {
-        self.scribe.add(What::Lost { op, reason });
+        self.work.scribe.add(What::Lost { op, reason });
     }
 
     /// Sends a write on its way; some take so long that another owns the slot by then.
@@ -165,7 +160,7 @@ impl<B: LockBackend, C: Clock> Worker<B, C> {
         } else {
             self.time(draws, 22, 0, 3)
         };
-        let (resource, scribe, op) = (self.resource.clone(), self.scribe.clone(), turn.op);
+        let (resource, scribe, op) = (self.work.resource.clone(), self.work.scribe.clone(), turn.op);
         let (name, slots, token) = (
             permit.name().as_str().to_owned(),
             permit.slots().to_vec(),
@@ -188,7 +183,7 @@ impl<B: LockBackend, C: Clock> Worker<B, C> {
     async fn give_back(&self, permit: OwnedPermit, turn: Turn) {
         let op = turn.op;
         if self.pick(turn.number, 30, 3) == 0 {
-            self.scribe.add(What::Returning {
+            self.work.scribe.add(What::Returning {
                 op,
                 how: Return::Dropped,
             });
@@ -198,12 +193,12 @@ impl<B: LockBackend, C: Clock> Worker<B, C> {
         if !permit.is_held() {
             return self.lost(op, permit.lost().await);
         }
-        self.scribe.add(What::Returning {
+        self.work.scribe.add(What::Returning {
             op,
             how: Return::Released,
         });
         let answer = permit.release().await.map_err(|error| error.to_string());
-        self.scribe.add(What::Returned { op, answer });
+        self.work.scribe.add(What::Returned { op, answer });
     }
 
     async fn sleep(&self, length: Duration) {
@@ -219,8 +214,8 @@ impl<B: LockBackend, C: Clock> Worker<B, C> {
     }
 
     fn pick(&self, turn: u64, part: u64, below: u64) -> u64 {
-        let [seed, client, task] = self.path;
-        draw(seed, &[0x30b, client, task, turn, part]) % below
+        let (client, task) = (u64::from(self.process), u64::from(self.task));
+        draw(self.work.seed, &[0x30b, client, task, turn, part]) % below
     }
 
     fn time(&self, turn: u64, part: u64, low: u64, high: u64) -> Duration {

@@ -3,6 +3,7 @@
 mod boundary;
 mod commands;
 mod determinism;
+mod explore;
 mod failover;
 mod healing;
 mod invariants;
