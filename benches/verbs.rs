@@ -137,5 +137,6 @@ fn claim(holder: u32, limit: u32) -> Claim {
         meta: "".into(),
         client_time: None,
         doubtful: false,
+        token: None,
     }
 }

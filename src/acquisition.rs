@@ -64,6 +64,7 @@ impl<'a> Acquisition<'a> {
             meta: Arc::clone(&terms.meta),
             client_time: (config.lease_time == LeaseTime::Client).then(|| core.clock.wall()),
             doubtful: false,
+            token: None,
         };
         Ok(Self {
             terms,

@@ -35,7 +35,7 @@ pub trait LockBackend: Debug + Send + Sync + 'static {
     async fn acquire(&self, claim: &Claim, queueing: Queueing) -> Result<Attempt, BackendError>;
 
     /// Extends live leases to `ttl` from now, many in one round trip; one answer per claim, in order. Never revives an
-    /// expired one.
+    /// expired one, nor one under another [`token`](Claim::token).
     async fn refresh(&self, claims: &[Claim]) -> Vec<Result<Standing, BackendError>>;
 
     /// Gives the slots back, leaves the queue, and hands the permit on or wakes waiters. Idempotent.
@@ -90,6 +90,9 @@ pub struct Claim {
     pub client_time: Option<Timestamp>,
     /// An acquire of this claim was sent and not answered, so it may still arrive.
     pub doubtful: bool,
+    /// The token of its grant, once it has one. A server that forgot the grant may have given the claim another one since,
+    /// which nobody knows of: a refresh leaves that alone and answers [`Absent`](Standing::Absent).
+    pub token: Option<FencingToken>,
 }
 
 impl Claim {

@@ -10,6 +10,7 @@ pub use crate::reply::{
 use crate::backend::{Claim, Queueing};
 use crate::clock::Timestamp;
 use crate::error::Error;
+use crate::fence::FencingToken;
 use crate::holder::HolderId;
 use crate::name::{Name, names_key};
 
@@ -178,7 +179,8 @@ pub fn refresh<'a>(claims: impl IntoIterator<Item = &'a Claim>) -> Invocation {
     let first = *claims.peek().expect("a refresh has at least one claim");
     let invocation = Invocation::new(&REFRESH, &first.name).arg(client_time(first));
     claims.fold(invocation, |invocation, claim| {
-        invocation.arg(claim.holder).arg(claim.ttl.as_millis())
+        let token = claim.token.map_or(0, FencingToken::as_u64);
+        invocation.arg(claim.holder).arg(claim.ttl.as_millis()).arg(token)
     })
 }
 

@@ -74,6 +74,7 @@ impl Lab {
             meta: "process=clause".into(),
             client_time: None,
             doubtful: false,
+            token: None,
         }
     }
 

@@ -127,6 +127,8 @@ clauses! {
     verbs::a_release_that_overtakes_its_acquire_leaves_nothing_to_take;
     /// SCENARIOS 28.
     verbs::a_doubtful_release_bars_late_copies_of_the_acquire;
+    /// SCENARIOS 30.
+    verbs::a_refresh_under_another_token_extends_nothing;
     /// SCENARIOS 42.
     verbs::a_forced_release_makes_room_and_says_so;
     /// SCENARIOS 40.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::lab::{LONG, Lab, TTL};
 use crate::backend::{Attempt, Claim, Queueing, Standing};
+use crate::fence::FencingToken;
 
 pub(super) async fn slots_of_live_holders_are_distinct_and_below_the_limit(lab: Lab) {
     let mut slots = BTreeSet::new();
@@ -206,6 +207,18 @@ pub(super) async fn a_doubtful_release_bars_late_copies_of_the_acquire(lab: Lab)
 
     assert_eq!(attempt, Attempt::GivenUp);
     lab.grant(&lab.claim(1)).await;
+}
+
+pub(super) async fn a_refresh_under_another_token_extends_nothing(lab: Lab) {
+    let claim = lab.claim(1);
+    let token = lab.grant(&claim).await.token;
+    let under = |token: u64| Claim {
+        token: Some(FencingToken::from_u64(token)),
+        ..claim.clone()
+    };
+
+    assert_eq!(lab.refresh(&under(token.as_u64() - 1)).await, Standing::Absent);
+    assert_eq!(lab.refresh(&under(token.as_u64())).await, Standing::Held);
 }
 
 pub(super) async fn a_forced_release_makes_room_and_says_so(lab: Lab) {

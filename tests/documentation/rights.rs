@@ -122,6 +122,7 @@ async fn tombstone(client: &Client<Redis>) -> Result<(), Failed> {
         meta: "".into(),
         client_time: None,
         doubtful: false,
+        token: None,
     };
     client.backend().release(&claim).await?;
     Ok(())

@@ -47,6 +47,7 @@ pub(crate) enum Defect {
     RetryKeepsTheOldLease,
     ShrinkingEvicts,
     StatusIsEmpty,
+    TokenIsIgnored,
     TooHeavyIsBusy,
 }
 
@@ -95,6 +96,7 @@ impl Broken {
             Defect::NamesIgnoreCase => claim.name = lower(&claim.name),
             Defect::OneTooMany => claim.limit += 1,
             Defect::PatienceIsEndless => claim.patience = ENDLESS,
+            Defect::TokenIsIgnored => claim.token = None,
             _ => {}
         }
         claim
@@ -146,6 +148,7 @@ fn plain_claim(name: &Name, holder: HolderId) -> Claim {
         meta: "".into(),
         client_time: None,
         doubtful: false,
+        token: None,
     }
 }
 

@@ -15,7 +15,7 @@ use semafence_sim::Sim;
 /// Far more virtual time than any clause takes: a defect that makes one hang is caught as well.
 const HANG: Duration = Duration::from_secs(600);
 
-const CAUGHT: [(&str, Defect); 55] = [
+const CAUGHT: [(&str, Defect); 56] = [
     (
         "slots_of_live_holders_are_distinct_and_below_the_limit",
         Defect::EverySlotIsZero,
@@ -47,6 +47,7 @@ const CAUGHT: [(&str, Defect); 55] = [
         "a_doubtful_release_bars_late_copies_of_the_acquire",
         Defect::DoubtIsForgotten,
     ),
+    ("a_refresh_under_another_token_extends_nothing", Defect::TokenIsIgnored),
     ("a_forced_release_makes_room_and_says_so", Defect::ForceIsNotTold),
     ("lowering_the_limit_interrupts_nobody", Defect::ShrinkingEvicts),
     (

@@ -69,6 +69,7 @@ pub(crate) fn claim(name: &str) -> Claim {
         meta: Arc::from(""),
         client_time: None,
         doubtful: false,
+        token: None,
     }
 }
 

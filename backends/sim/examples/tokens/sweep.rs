@@ -229,6 +229,7 @@ fn claim(holder: u128) -> Claim {
         meta: Arc::from(""),
         client_time: None,
         doubtful: false,
+        token: None,
     }
 }
 

@@ -1,5 +1,7 @@
 //! Only its holder ends a lease.
 
+use std::time::Duration;
+
 use crate::check::bounds::ROUNDING;
 use crate::check::facts::Facts;
 use crate::check::records::{Stay, Turn};
@@ -34,13 +36,14 @@ fn is_stolen(facts: &Facts<'_>, turn: &Turn<'_>, stay: &Stay<'_>) -> bool {
     !candidates.is_empty() && !candidates.iter().any(|life| life.over().is_some_and(is_over))
 }
 
-/// Whether it would have run on by the record before.
+/// Whether it would have run on by the record before, however the server's clock drifted since.
 fn runs_on(turn: &Turn<'_>, stay: &Stay<'_>) -> bool {
-    let leases = turn.before.iter().flat_map(|(_, record)| &record.holders);
-    let mut leases = leases.filter(|lease| lease.holder == stay.holder);
+    let Some((at, before)) = turn.before else { return false };
+    let drift = |ends: Duration| ends.saturating_sub(at) / 100;
+    let mut leases = before.holders.iter().filter(|lease| lease.holder == stay.holder);
     // A lease that changes its token is the matter of another rule.
     let is_renamed = turn.after.holders.iter().any(|lease| lease.holder == stay.holder);
-    !is_renamed && leases.any(|lease| lease.ends > turn.at + ROUNDING)
+    !is_renamed && leases.any(|lease| lease.ends > turn.at + ROUNDING + drift(lease.ends))
 }
 
 #[cfg(test)]

@@ -85,14 +85,24 @@ fn complain(facts: &Facts<'_>, report: &mut Report, earlier: Given, given: Given
     report.add(Invariant::TokenOrder, given.at, [earlier.op, given.op], text);
 }
 
-/// Whether two or more servers lost data within the span while a clock was off: then tokens may go back.
+/// Whether tokens may go back within the span: two or more servers lost data while a clock was off, or both sides of a
+/// split began from nothing.
 pub(super) fn is_beyond_guarantee(facts: &Facts<'_>, span: Span) -> bool {
+    let mut splits = facts.servers.splits.iter().filter(|split| split.touches(&span));
+    if splits.any(|split| knew_nothing(facts, split.from)) {
+        return true;
+    }
     let forgets = facts
         .servers
         .forgets
         .iter()
         .filter(|(at, _)| span.from <= *at && *at <= span.until);
     forgets.count() >= 2 && facts.troubles.befell_all(Trouble::Clock, span)
+}
+
+/// Whether a server that was promoted at that moment had no record of anything: it tells at once what it knows.
+fn knew_nothing(facts: &Facts<'_>, promoted: Duration) -> bool {
+    facts.has_records() && !facts.records.turns.iter().any(|turn| turn.at == promoted)
 }
 
 #[cfg(test)]
@@ -133,6 +143,7 @@ mod tests {
         let split = "0 ask 1 by 1
              5 record server=0
              100 promote 1 epoch=1 forgot
+             100 record server=1
              100 ask 2 by 2
              105 record server=1 hold=2/900/0/3105
              110 grant 2 token=900

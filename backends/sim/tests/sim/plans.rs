@@ -21,6 +21,19 @@ fn broken_without(plan: &Plan, mended: &'static str, before: &'static str) -> Ve
 }
 
 #[test]
+fn a_place_that_is_served_again_after_a_failover_is_not_taken_for_the_permit() {
+    let plan = plan(include_str!("../plans/place-granted-anew.plan"));
+
+    assert_clean(&plan);
+    let broken = broken_without(
+        &plan,
+        "elseif token == '0' or grant_of(state[id]) == token then",
+        "else",
+    );
+    assert!(broken.contains(&Invariant::OverlapBound), "{broken:?}");
+}
+
+#[test]
 fn a_tombstone_that_begins_a_record_anew_costs_no_order() {
     let plan = plan(include_str!("../plans/token-after-tombstone.plan"));
 

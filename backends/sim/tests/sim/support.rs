@@ -58,6 +58,7 @@ impl Bench {
             meta: Arc::from("host 1"),
             client_time: None,
             doubtful: false,
+            token: None,
         }
     }
 
