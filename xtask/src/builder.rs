@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::clock::SetClock;
 use crate::error::StartError;
 use crate::port::Port;
 use crate::server::{Plan, Server};
@@ -17,6 +18,7 @@ pub struct Builder {
     choice: Choice,
     args: Vec<String>,
     tls: bool,
+    clock_us: Option<i64>,
     patience: Duration,
 }
 
@@ -51,6 +53,7 @@ impl Builder {
             choice,
             args: Vec::new(),
             tls: false,
+            clock_us: None,
             patience: Duration::from_secs(10),
         }
     }
@@ -79,6 +82,14 @@ impl Builder {
         self
     }
 
+    /// Stops the server's time of day at so many microseconds since the Unix epoch, to be moved by
+    /// [`Server::set_clock_us`]. On Linux, with a C compiler, and for a server that is linked dynamically.
+    #[must_use]
+    pub fn clock_us(mut self, now_us: i64) -> Self {
+        self.clock_us = Some(now_us);
+        self
+    }
+
     /// How long the server may take until it answers; 10 s unless set.
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
@@ -99,6 +110,7 @@ impl Builder {
         let dir = TempDir::with_prefix("semafence-server-")?;
         let port = Port::pick()?;
         let tls = self.tls.then(|| TlsListener::create(dir.path())).transpose()?;
+        let clock = self.clock_us.map(|now_us| SetClock::create(dir.path(), now_us));
         let args = command_line(&port, dir.path(), tls.as_ref(), &self.args);
         let password = password(&self.args);
         Ok(Plan {
@@ -108,6 +120,7 @@ impl Builder {
             patience: self.patience,
             port,
             tls,
+            clock: clock.transpose()?,
             dir,
         })
     }

@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod builder;
+mod clock;
 mod error;
 mod port;
 mod process;

@@ -13,6 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::builder::Builder;
+use crate::clock::SetClock;
 use crate::error::StartError;
 use crate::port::Port;
 use crate::process;
@@ -44,6 +45,7 @@ pub(crate) struct Plan {
     pub(crate) patience: Duration,
     pub(crate) port: Port,
     pub(crate) tls: Option<TlsListener>,
+    pub(crate) clock: Option<SetClock>,
     pub(crate) dir: TempDir,
 }
 
@@ -207,6 +209,17 @@ impl Server {
         named.collect()
     }
 
+    /// Moves the server's time of day, forward or back: microseconds since the Unix epoch. It stands still until the
+    /// next call.
+    ///
+    /// # Panics
+    /// Unless started with [`Builder::clock_us`].
+    pub fn set_clock_us(&self, now_us: i64) {
+        let clock = self.plan.clock.as_ref();
+        let clock = clock.expect("the server was started with Builder::clock_us");
+        clock.set_us(now_us).expect("the clock's file is there");
+    }
+
     /// Suspends the process (SIGSTOP): connections stay open, nothing is answered.
     pub fn stop(&self) {
         self.signal(Signal::STOP);
@@ -270,6 +283,9 @@ impl Server {
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
+        if let Some(clock) = &self.plan.clock {
+            clock.show_to(&mut command);
+        }
         Ok(command)
     }
 

@@ -56,6 +56,33 @@ fn every_flavor_runs_scripts_that_read_time_and_replication() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_server_shows_and_ends_keys_by_the_clock_that_it_is_given() {
+    const START_US: i64 = 1_767_225_600_000_123;
+    for flavor in Flavor::ALL {
+        let builder = Server::builder(flavor).clock_us(START_US);
+        let Some(server) = builder.start_or_skip() else {
+            continue;
+        };
+        let time = || {
+            let reply = server.command(&["EVAL", "return redis.call('TIME')", "0"]);
+            let parts: Vec<i64> = reply.items().iter().filter_map(Reply::int).collect();
+            parts[0] * 1_000_000 + parts[1]
+        };
+
+        assert_eq!(time(), START_US, "{flavor}");
+        server.command(&["SET", "a", "1", "PX", "1000"]);
+        server.set_clock_us(START_US + 990_000);
+        assert_eq!(server.command(&["PTTL", "a"]), Reply::Int(10), "{flavor}");
+        server.set_clock_us(START_US - 3_600_000_000);
+        assert_eq!(time(), START_US - 3_600_000_000, "{flavor}");
+        assert_eq!(server.command(&["PTTL", "a"]), Reply::Int(3_601_000), "{flavor}");
+        server.set_clock_us(START_US + 1_001_000);
+        assert_eq!(server.command(&["GET", "a"]), Reply::Nil, "{flavor}");
+    }
+}
+
+#[test]
 fn a_killed_server_is_gone_and_comes_back_empty_on_the_same_port() {
     on_every_flavor(|flavor, server| {
         server.command(&["SET", "key", "value"]);
