@@ -64,7 +64,7 @@ impl Interpreter {
     pub(crate) fn compile(&mut self, sha: &str, source: &str) -> Result<(), String> {
         if !self.compiled.contains_key(sha) {
             let chunk = self.lua.load(source).set_name(format!("@{CHUNK}"));
-            let failed = |error| format!("ERR Error compiling script (new function): {error}");
+            let failed = |error| format!("ERR Error compiling script (new function): {}", syntax_text(&error));
             self.compiled.insert(sha.into(), chunk.into_function().map_err(failed)?);
         }
         Ok(())
@@ -167,7 +167,12 @@ fn run_command(database: &Mutex<Database>, args: &MultiValue) -> Resp {
 fn to_argument(value: &Value) -> Option<Bytes> {
     match value {
         Value::String(text) => Some(text.as_bytes().to_vec()),
-        Value::Integer(number) => Some(number.to_string().into_bytes()),
+        Value::Integer(number) if number.unsigned_abs() < 100_000_000_000_000_000 => {
+            Some(number.to_string().into_bytes())
+        }
+        // Lua has no integers: it was a double.
+        #[expect(clippy::cast_precision_loss, reason = "the number was a double before")]
+        Value::Integer(number) => Some(format_17g(*number as f64).into_bytes()),
         Value::Number(number) => Some(format_17g(*number).into_bytes()),
         _ => None,
     }
@@ -245,11 +250,18 @@ fn text_of(lua: &Lua, error: Value) -> mlua::Result<Value> {
     })
 }
 
+fn syntax_text(error: &mlua::Error) -> String {
+    match error {
+        mlua::Error::SyntaxError { message, .. } => message.clone(),
+        other => other.to_string(),
+    }
+}
+
 fn plain_text(error: &Value) -> String {
     match error {
         Value::String(text) => text.to_string_lossy(),
         Value::Error(error) => Raised::find(error).map_or_else(|| error.to_string(), |raised| raised.text.clone()),
-        other => format!("{other:?}"),
+        other => other.to_string().unwrap_or_else(|error| error.to_string()),
     }
 }
 
@@ -267,13 +279,22 @@ fn to_resp(value: &Value) -> mlua::Result<Resp> {
         Value::Nil | Value::Boolean(false) => Resp::Nil,
         Value::Boolean(true) => Resp::Int(1),
         Value::Integer(number) => Resp::Int(*number),
-        // Saturates where C is undefined.
-        #[expect(clippy::cast_possible_truncation, reason = "the protocol truncates")]
-        Value::Number(number) => Resp::Int(*number as i64),
+        Value::Number(number) => Resp::Int(truncated(*number)),
         Value::String(text) => Resp::Bulk(text.as_bytes().to_vec()),
         Value::Table(table) => table_to_resp(table)?,
         _ => Resp::Nil,
     })
+}
+
+/// What a cast in C makes of a number, on x86-64 also of one that does not fit.
+#[expect(clippy::cast_possible_truncation, reason = "the protocol truncates")]
+fn truncated(number: f64) -> i64 {
+    const END: f64 = 9_223_372_036_854_775_808.0;
+    if (-END..END).contains(&number) {
+        number as i64
+    } else {
+        i64::MIN
+    }
 }
 
 fn table_to_resp(table: &Table) -> mlua::Result<Resp> {

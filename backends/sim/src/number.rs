@@ -6,6 +6,9 @@ pub(crate) fn format_17g(number: f64) -> String {
     if number.is_infinite() {
         return if number > 0.0 { "inf" } else { "-inf" }.to_owned();
     }
+    if number.is_nan() {
+        return if number.is_sign_negative() { "-nan" } else { "nan" }.to_owned();
+    }
     if number == number.trunc() && number.abs() < 1e15 {
         // The common case; every number in our scripts is a whole one.
         return format!("{number:.0}");
@@ -39,11 +42,32 @@ pub(crate) fn parse_integer(text: &[u8]) -> Option<i64> {
     text.parse().ok()
 }
 
-/// Reads a score; infinities are allowed, NaN is not.
+/// Reads a score; infinities are allowed, NaN and what is too large or too small for a double are not.
 pub(crate) fn parse_float(text: &[u8]) -> Option<f64> {
-    let text = std::str::from_utf8(text).ok()?;
+    let number = c_double(text)?;
+    let spells_infinity = text.iter().any(|byte| byte.eq_ignore_ascii_case(&b'i'));
+    let is_zero = |digit: &u8| !(b'1'..=b'9').contains(digit);
+    let spells_zero = || text.iter().take_while(|byte| !b"eE".contains(byte)).all(is_zero);
+    let fits = if number.is_infinite() {
+        spells_infinity
+    } else {
+        number != 0.0 || spells_zero()
+    };
+    // Small sets keep a minus zero as the whole number zero.
+    (fits && !text[0].is_ascii_whitespace()).then_some(number + 0.0)
+}
+
+/// Reads one end of a range of scores, which servers take more lightly: nothing is zero, and space may come first.
+pub(crate) fn parse_bound(text: &[u8]) -> Option<f64> {
+    if text.is_empty() { Some(0.0) } else { c_double(text) }
+}
+
+/// What C's `strtod` makes of all of a text; hexadecimal numbers are not known here.
+fn c_double(text: &[u8]) -> Option<f64> {
+    let text = std::str::from_utf8(text.trim_ascii_start()).ok()?;
+    // Rust's grammar is that of C in decimal.
     let number: f64 = text.parse().ok()?;
-    (!number.is_nan()).then_some(number + 0.0)
+    (!number.is_nan()).then_some(number)
 }
 
 #[cfg(test)]
@@ -64,6 +88,7 @@ mod tests {
             (0.5, "0.5"),
             (0.00001, "1.0000000000000001e-05"),
             (f64::INFINITY, "inf"),
+            (-f64::NAN, "-nan"),
         ];
         for (number, text) in cases {
             assert_eq!(format_17g(number), text);

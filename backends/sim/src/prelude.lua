@@ -8,7 +8,10 @@ local error, tostring, try = error, tostring, pcall
 
 redis = {call = call, pcall = reply, sha1hex = sha1hex, LOG_DEBUG = 0, LOG_VERBOSE = 1, LOG_NOTICE = 2, LOG_WARNING = 3}
 
-function redis.error_reply(text) return {err = (string.gsub(text, '^-', ''))} end
+function redis.error_reply(text)
+  text = string.gsub(text, '^-', '')
+  return {err = string.find(text, ' ', 1, true) and text or 'ERR ' .. text}
+end
 function redis.status_reply(text) return {ok = text} end
 function redis.log() end
 function redis.replicate_commands() return true end

@@ -76,10 +76,25 @@ impl Server {
         self.execute(|world| world.eval(self.id, source, &bytes(keys).into(), &bytes(args)))
     }
 
+    /// Runs a script that ships, by its SHA-1.
+    ///
+    /// # Errors
+    ///
+    /// The text of an error reply; `NOSCRIPT …` if the server has forgotten the script.
+    pub fn evalsha(&self, invocation: &Invocation) -> Result<Reply, String> {
+        let call = crate::backend::call(invocation, crate::backend::InFull::No);
+        self.execute(|world| world.run(self.id, &call))
+    }
+
     /// Runs a script that ships, past the network.
     pub(crate) fn invoke(&self, invocation: &Invocation) {
-        let call = crate::backend::call(invocation, crate::backend::InFull::No);
-        let _whatever_it_says = self.execute(|world| world.run(self.id, &call));
+        let _whatever_it_says = self.evalsha(invocation);
+    }
+
+    /// Lets `INFO replication` show this `master_replid`, 40 hexadecimal digits: to be compared with a real server.
+    pub fn set_replid(&self, replid: &str) {
+        self.with(|world| world.note(self.says(&format!("has the master_replid {replid}"))));
+        self.database(|database| replid.clone_into(&mut database.replid));
     }
 
     /// Tells the recorder what this server knows of every name.

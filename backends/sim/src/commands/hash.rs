@@ -53,11 +53,7 @@ pub(super) fn hexists(db: &mut Database, args: &[Bytes]) -> Outcome {
 pub(super) fn hset(db: &mut Database, args: &[Bytes]) -> Outcome {
     let (key, pairs) = (&args[0], &args[1..]);
     if !pairs.len().is_multiple_of(2) {
-        return Err(if db.declared.is_some() {
-            "ERR Wrong number of args calling Redis command from script".to_owned()
-        } else {
-            "ERR wrong number of arguments for 'hset' command".to_owned()
-        });
+        return Err("ERR wrong number of arguments for 'hset' command".to_owned());
     }
     let fields = match fields(db, key)? {
         Some(fields) => fields,

@@ -53,31 +53,71 @@ pub(super) fn get(db: &mut Database, args: &[Bytes]) -> Outcome {
     }
 }
 
-/// `SET key value [NX] [PX ms | PXAT ms]`.
+/// `SET key value [NX | XX] [PX ms | PXAT ms]`.
 pub(super) fn set(db: &mut Database, args: &[Bytes]) -> Outcome {
     let key = &args[0];
-    let (mut only_new, mut expires_at) = (false, None);
-    let mut options = args[2..].iter();
-    while let Some(option) = options.next() {
-        match option.to_ascii_uppercase().as_slice() {
-            b"NX" => only_new = true,
-            b"PX" => {
-                let ttl_ms = integer(options.next().ok_or_else(syntax)?)?;
-                if ttl_ms <= 0 {
-                    return Err("ERR invalid expire time in 'set' command".to_owned());
-                }
-                expires_at = Some(db.keys.now_ms + ttl_ms);
-            }
-            b"PXAT" => expires_at = Some(integer(options.next().ok_or_else(syntax)?)?),
-            _ => return Err(syntax()),
-        }
-    }
-    if only_new && db.keys.entry(key).is_some() {
+    let options = SetOptions::parse(&args[2..])?;
+    let expires_at = options.expiry(db.keys.now_ms)?;
+    let exists = db.keys.entry(key).is_some();
+    if options.only.is_some_and(|only| (only == Only::Old) != exists) {
         return Ok(Resp::Nil);
     }
     db.keys.insert(key, Value::Text(args[1].clone()));
     db.keys.entry(key).expect("the key was inserted").expires_at = expires_at;
     Ok(Resp::ok())
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Only {
+    New,
+    Old,
+}
+
+#[derive(Clone, Copy)]
+enum Expiry<'a> {
+    At(&'a Bytes),
+    In(&'a Bytes),
+}
+
+#[derive(Default)]
+struct SetOptions<'a> {
+    only: Option<Only>,
+    expiry: Option<Expiry<'a>>,
+}
+
+impl<'a> SetOptions<'a> {
+    fn parse(args: &'a [Bytes]) -> Result<Self, String> {
+        let mut options = Self::default();
+        let mut args = args.iter();
+        while let Some(option) = args.next() {
+            let (only, expiry) = (options.only, options.expiry);
+            match option.to_ascii_uppercase().as_slice() {
+                b"NX" if only != Some(Only::Old) => options.only = Some(Only::New),
+                b"XX" if only != Some(Only::New) => options.only = Some(Only::Old),
+                b"PX" if !matches!(expiry, Some(Expiry::At(_))) => {
+                    options.expiry = Some(Expiry::In(args.next().ok_or_else(syntax)?));
+                }
+                b"PXAT" if !matches!(expiry, Some(Expiry::In(_))) => {
+                    options.expiry = Some(Expiry::At(args.next().ok_or_else(syntax)?));
+                }
+                _ => return Err(syntax()),
+            }
+        }
+        Ok(options)
+    }
+
+    /// When the key ends, ms.
+    fn expiry(&self, now_ms: i64) -> Result<Option<i64>, String> {
+        let (from_ms, text) = match self.expiry {
+            None => return Ok(None),
+            Some(Expiry::At(text)) => (0, text),
+            Some(Expiry::In(text)) => (now_ms, text),
+        };
+        let ms = Some(integer(text)?).filter(|&ms| ms > 0);
+        let at = ms.and_then(|ms| ms.checked_add(from_ms));
+        at.map(Some)
+            .ok_or_else(|| "ERR invalid expire time in 'set' command".to_owned())
+    }
 }
 
 pub(super) fn incr(db: &mut Database, args: &[Bytes]) -> Outcome {
@@ -98,14 +138,24 @@ pub(super) fn incr(db: &mut Database, args: &[Bytes]) -> Outcome {
 }
 
 pub(super) fn pexpire(db: &mut Database, args: &[Bytes]) -> Outcome {
+    no_options(args)?;
     let at = integer(&args[1])?.checked_add(db.keys.now_ms);
     let at = at.ok_or_else(|| "ERR invalid expire time in 'pexpire' command".to_owned())?;
     Ok(expire(db, &args[0], at))
 }
 
 pub(super) fn pexpireat(db: &mut Database, args: &[Bytes]) -> Outcome {
+    no_options(args)?;
     let at = integer(&args[1])?;
     Ok(expire(db, &args[0], at))
+}
+
+/// `NX` and the like are not known here: Redis 6.2 has none.
+fn no_options(args: &[Bytes]) -> Result<(), String> {
+    match args.get(2) {
+        None => Ok(()),
+        Some(option) => Err(format!("ERR Unsupported option {}", String::from_utf8_lossy(option))),
+    }
 }
 
 /// A time that has come already deletes the key.

@@ -3,7 +3,7 @@
 use super::{Outcome, float, integer, ranks, syntax, wrong_type};
 use crate::database::{Database, Resp};
 use crate::keyspace::{Bytes, Value};
-use crate::number::{format_17g, parse_float};
+use crate::number::{format_17g, parse_bound, parse_integer};
 use crate::zset::{Bound, Zset};
 
 fn members<'a>(db: &'a mut Database, key: &[u8]) -> Result<Option<&'a mut Zset>, String> {
@@ -83,7 +83,10 @@ pub(super) fn zpopmin(db: &mut Database, args: &[Bytes]) -> Outcome {
     let key = &args[0];
     let count = match &args[1..] {
         [] => 1,
-        [count] => usize::try_from(integer(count)?).map_err(|_| "ERR value is out of range, must be positive")?,
+        [count] => {
+            let count = parse_integer(count).and_then(|count| usize::try_from(count).ok());
+            count.ok_or("ERR value is out of range, must be positive")?
+        }
         _ => return Err(syntax()),
     };
     let Some(members) = members(db, key)? else {
@@ -117,11 +120,12 @@ enum Direction {
 }
 
 fn by_rank(db: &mut Database, args: &[Bytes], direction: Direction) -> Outcome {
-    let (start, stop) = (integer(&args[1])?, integer(&args[2])?);
-    let options = Options::parse(&args[3..])?;
-    if options.limit.is_some() {
+    let mut options = Options::parse(&args[3..])?;
+    // One that takes everything is let through, and then not looked at.
+    if options.limit.take().is_some_and(|(_, take)| take != -1) {
         return Err("ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX".to_owned());
     }
+    let (start, stop) = (integer(&args[1])?, integer(&args[2])?);
     let Some(members) = members(db, &args[0])? else {
         return Ok(Resp::Array(Vec::new()));
     };
@@ -134,8 +138,8 @@ fn by_rank(db: &mut Database, args: &[Bytes], direction: Direction) -> Outcome {
 }
 
 pub(super) fn zrangebyscore(db: &mut Database, args: &[Bytes]) -> Outcome {
-    let (low, high) = bounds(&args[1], &args[2])?;
     let options = Options::parse(&args[3..])?;
+    let (low, high) = bounds(&args[1], &args[2])?;
     Ok(match members(db, &args[0])? {
         Some(members) => options.reply(members.between(low, high)),
         None => Resp::Array(Vec::new()),
@@ -143,8 +147,8 @@ pub(super) fn zrangebyscore(db: &mut Database, args: &[Bytes]) -> Outcome {
 }
 
 pub(super) fn zrevrangebyscore(db: &mut Database, args: &[Bytes]) -> Outcome {
-    let (low, high) = bounds(&args[2], &args[1])?;
     let options = Options::parse(&args[3..])?;
+    let (low, high) = bounds(&args[2], &args[1])?;
     Ok(match members(db, &args[0])? {
         Some(members) => options.reply(members.between(low, high).rev()),
         None => Resp::Array(Vec::new()),
@@ -196,7 +200,7 @@ fn bounds(low: &[u8], high: &[u8]) -> Result<(Bound, Bound), String> {
             [b'(', rest @ ..] => (true, rest),
             _ => (false, text),
         };
-        parse_float(number).map(|score| Bound { score, exclusive })
+        parse_bound(number).map(|score| Bound { score, exclusive })
     };
     let both = bound(low).zip(bound(high));
     both.ok_or_else(|| "ERR min or max is not a float".to_owned())

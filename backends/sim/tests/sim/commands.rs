@@ -18,6 +18,13 @@ SET word abc -> "OK"
 INCR word -> error ERR value is not an integer or out of range
 SET word abc XYZ -> error ERR syntax error
 SET word abc PX 0 -> error ERR invalid expire time in 'set' command
+SET word abc PX 9223372036854775807 -> error ERR invalid expire time in 'set' command
+SET word abc PXAT 0 -> error ERR invalid expire time in 'set' command
+SET word abc PX 5 PXAT 5 -> error ERR syntax error
+SET word abc PX x PXAT -> error ERR syntax error
+SET none abc XX -> nil
+SET word abd XX -> "OK"
+SET word abc NX XX -> error ERR syntax error
 SET word abc PX x -> error ERR value is not an integer or out of range
 HGET text f -> error WRONGTYPE Operation against a key holding the wrong kind of value
 ZADD text 1 a -> error WRONGTYPE Operation against a key holding the wrong kind of value
@@ -45,6 +52,10 @@ ZADD z 1 -> error ERR wrong number of arguments for 'zadd' command
 ZADD z 1 a 2 -> error ERR syntax error
 ZADD z x a -> error ERR value is not a valid float
 ZADD z nan a -> error ERR value is not a valid float
+ZADD z 1e400 a -> error ERR value is not a valid float
+ZADD z 1e-400 a -> error ERR value is not a valid float
+ZADD minus -0 a Infinity b .5 c 0.0e9 d -> 4
+ZRANGE minus 0 -1 WITHSCORES -> ["a", "0", "d", "0", "c", "0.5", "b", "inf"]
 ZSCORE z a -> "1.5"
 ZSCORE z none -> nil
 ZSCORE none a -> nil
@@ -55,6 +66,9 @@ ZRANGE z 0 -1 -> ["a", "b", "c", "d", "e"]
 ZRANGE z -2 -1 WITHSCORES -> ["d", "4", "e", "5"]
 ZRANGE z 3 1 -> []
 ZRANGE z 0 0 LIMIT 0 1 -> error ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX
+ZRANGE z 0 0 LIMIT 0 -1 -> ["a"]
+ZRANGE z a b NOPE -> error ERR syntax error
+ZRANGEBYSCORE z a b NOPE -> error ERR syntax error
 ZRANGE z a b -> error ERR value is not an integer or out of range
 ZREVRANGE z 0 1 WITHSCORES -> ["e", "5", "d", "4"]
 ZRANGEBYSCORE z 2.5 4 -> ["b", "c", "d"]
@@ -64,6 +78,8 @@ ZRANGEBYSCORE z -inf +inf LIMIT 1 -1 -> ["b", "c", "d", "e"]
 ZRANGEBYSCORE z -inf +inf LIMIT -1 2 -> []
 ZRANGEBYSCORE z 4 2 -> []
 ZRANGEBYSCORE z (inf inf -> []
+ZRANGEBYSCORE z 1e400 +1e400 -> []
+ZRANGEBYSCORE z nan 2 -> error ERR min or max is not a float
 ZRANGEBYSCORE z x 2 -> error ERR min or max is not a float
 ZRANGEBYSCORE z 1 2 LIMIT 1 -> error ERR syntax error
 ZREVRANGEBYSCORE z +inf (3 LIMIT 0 1 -> ["e"]
@@ -75,6 +91,7 @@ ZREM z e e none -> 1
 ZPOPMIN z -> ["b", "2.5"]
 ZPOPMIN z 5 -> ["c", "3"]
 ZPOPMIN z 5 -> []
+ZPOPMIN z 1.5 -> error ERR value is out of range, must be positive
 ZPOPMIN z -1 -> error ERR value is out of range, must be positive
 EXISTS z -> 0
 ZADD big 1767225600123 a 9007199254740991 b 100000000000000000 c 0.1 d -inf e -> 5
@@ -88,11 +105,12 @@ PEXPIREAT text 9999999999999 -> 1
 PEXPIRETIME text -> 9999999999999
 PERSIST text -> 1
 PERSIST text -> 0
+PEXPIREAT text 9999999999999 NOPE -> error ERR Unsupported option NOPE
 PEXPIREAT text 1 -> 1
 EXISTS text -> 0
 PEXPIREAT counter x -> error ERR value is not an integer or out of range
 DEL counter word counter none -> 2
-UNLINK big -> 1
+UNLINK big minus -> 2
 KEYS t* -> ["ties"]
 KEYS ti?s -> ["ties"]
 DBSIZE -> 1

@@ -24,6 +24,8 @@ fn what_lua_returns_becomes_a_reply() {
     with_server(|server| {
         assert_eq!(eval(&server, "return 3.99"), int(3));
         assert_eq!(eval(&server, "return -3.99"), int(-3));
+        assert_eq!(eval(&server, "return 1e300"), int(i64::MIN));
+        assert_eq!(eval(&server, "return 0/0"), int(i64::MIN));
         assert_eq!(eval(&server, "return 9007199254740991"), int(9_007_199_254_740_991));
         assert_eq!(eval(&server, "return true"), int(1));
         assert_eq!(eval(&server, "return false"), Ok(Reply::Nil));
@@ -38,6 +40,10 @@ fn what_lua_returns_becomes_a_reply() {
         assert_eq!(
             eval(&server, "return redis.error_reply('MY error')"),
             Err("MY error".to_owned())
+        );
+        assert_eq!(
+            eval(&server, "return redis.error_reply('word')"),
+            Err("ERR word".to_owned())
         );
         assert_eq!(eval(&server, "return redis.status_reply('fine')"), Ok(text("fine")));
     });
@@ -82,6 +88,10 @@ fn numbers_reach_commands_with_all_their_digits() {
         assert_eq!(set("-0.5"), Ok(text("-0.5")));
         assert_eq!(set("0.1"), Ok(text("0.10000000000000001")));
         assert_eq!(set("1e20"), Ok(text("1e+20")));
+        assert_eq!(set("1e17 - 16"), Ok(text("99999999999999984")));
+        assert_eq!(set("1e17"), Ok(text("1e+17")), "Redis 7.0 counts 17 digits");
+        assert_eq!(set("2^63"), Ok(text("9.2233720368547758e+18")));
+        assert_eq!(set("0/0"), Ok(text("-nan")));
         assert_eq!(
             set("tostring(2^53 - 1)"),
             Ok(text("9.007199254741e+15")),
@@ -126,8 +136,15 @@ fn errors_of_lua_name_their_line() {
         );
         assert!(error.ends_with(", on @user_script:2."), "{error}");
         let error = eval(&server, "return (").unwrap_err();
+        assert_eq!(
+            error,
+            "ERR Error compiling script (new function): user_script:1: unexpected symbol near '<eof>'"
+        );
+        let error = eval(&server, "error()").unwrap_err();
+        assert!(error.starts_with("ERR nil script: "), "{error}");
+        let error = eval(&server, "redis.call('HSET', 'a', 'f', 1, 'g')").unwrap_err();
         assert!(
-            error.starts_with("ERR Error compiling script (new function): "),
+            error.starts_with("ERR wrong number of arguments for 'hset' command script: "),
             "{error}"
         );
     });
