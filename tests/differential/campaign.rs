@@ -6,7 +6,7 @@ use semafence_sim::{Random, SEED_VARIABLE};
 use xtask::{Flavor, Server};
 
 use crate::pair::{START_US, play};
-use crate::report::report;
+use crate::report::{repeat_command, report};
 use crate::seen::Seen;
 use crate::shrink::shrink;
 use crate::step::Run;
@@ -58,7 +58,10 @@ pub(crate) fn campaign(flavor: Flavor, runs: u64, draw: impl Fn(&mut Random) -> 
     let first = number(SEED_VARIABLE).unwrap_or(1);
     for seed in first..first + number(RUNS_VARIABLE).unwrap_or(runs) {
         let run = draw(&mut Random::new(seed));
-        if let Some(difference) = play(&server, flavor, &run, &mut seen) {
+        let repeat = SaysHow(seed);
+        let difference = play(&server, flavor, &run, &mut seen);
+        std::mem::forget(repeat);
+        if let Some(difference) = difference {
             let drawn = run.steps.len();
             let (run, difference) = shrink(run, difference, |run| play(&server, flavor, run, &mut Seen::new()));
             panic!("{}", report(flavor, seed, drawn, &run, &difference));
@@ -67,6 +70,15 @@ pub(crate) fn campaign(flavor: Flavor, runs: u64, draw: impl Fn(&mut Random) -> 
     if env::var_os(SEED_VARIABLE).is_none() && env::var_os(RUNS_VARIABLE).is_none() {
         let missed: Vec<_> = must.iter().filter(|&&what| !seen.contains(what)).collect();
         assert!(missed.is_empty(), "no run came across {missed:?}, only {seen:?}");
+    }
+}
+
+/// Dropped by a panic, it says how to see it again.
+struct SaysHow(u64);
+
+impl Drop for SaysHow {
+    fn drop(&mut self) {
+        eprintln!("to repeat: {}", repeat_command(self.0));
     }
 }
 

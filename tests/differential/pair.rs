@@ -5,14 +5,14 @@ use std::time::Duration;
 use futures::stream::{BoxStream, StreamExt};
 use semafence::script::{Script, read_wakeup};
 use semafence::{Inbox, LockBackend, Wakeup};
-use semafence_sim::{Sim, SimBackend};
+use semafence_sim::{Refused, Sim, SimBackend};
 use xtask::{Connection, Flavor, Server};
 
 use crate::outcome::{Outcome, of_server};
 use crate::report::Difference;
 use crate::seen::{self, Seen};
 use crate::state::{self, State};
-use crate::step::{Run, Source, Step};
+use crate::step::{Refusal, Run, Source, Step};
 use crate::{outcome, quirks::Numbers};
 
 /// The time of day at which every run begins, us: that of a simulation.
@@ -94,6 +94,7 @@ impl<'a> Pair<'a> {
             now_us,
             seen: Seen::new(),
         };
+        pair.refuse(Refusal::Nothing);
         pair.empty();
         pair.set_clock();
         pair.share_replid();
@@ -148,10 +149,32 @@ impl<'a> Pair<'a> {
                 self.share_replid();
                 None
             }
+            Step::Refuse(refusal) => {
+                self.refuse(*refusal);
+                None
+            }
             Step::Script(source) => {
                 let Source { text, keys, args } = &**source;
                 self.run_source(text, keys, args)
             }
+        }
+    }
+
+    fn refuse(&mut self, refusal: Refusal) {
+        for set in refusal.settings() {
+            let set = self.command(&set);
+            assert!(set.is_ok(), "{set:?}");
+        }
+        let simulated = self.sim.server();
+        match refusal {
+            Refusal::Growth => {
+                simulated.refuse(
+                    Refused::Growth,
+                    "OOM command not allowed when used memory > 'maxmemory'.",
+                );
+            }
+            Refusal::Nothing => simulated.accept(),
+            Refusal::Writes => simulated.refuse(Refused::Writes, "NOREPLICAS Not enough good replicas to write."),
         }
     }
 

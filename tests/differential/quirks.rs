@@ -31,13 +31,18 @@ pub(crate) fn handler_failed(flavor: Flavor, error: &str) -> bool {
     flavor == Flavor::Redis62 && error.contains("@err_handler_def:")
 }
 
-/// An error without what Redis 6.2 puts before one that was raised in a script:
-/// `ERR Error running script (call to f_…): @user_script:1: WRONGTYPE …`.
+/// An error without what Redis 6.2 puts before one that was raised in a script, once or twice:
+/// `ERR Error running script (call to f_…): @user_script:1: @user_script: 1: -OOM …`.
 pub(crate) fn plain_error(error: &str) -> &str {
-    let at = error
-        .find("@user_script:")
-        .filter(|&at| at == 0 || error.starts_with("ERR Error running script"));
-    let Some(at) = at else { return error };
-    let rest = error[at + "@user_script:".len()..].trim_start();
-    rest.split_once(": ").map_or(error, |(_line, rest)| rest)
+    let start = if error.starts_with("ERR Error running script") {
+        error.find("@user_script:")
+    } else {
+        None
+    };
+    let mut rest = &error[start.unwrap_or(0)..];
+    while let Some(located) = rest.strip_prefix("@user_script:") {
+        let line_and_text = located.trim_start().split_once(": ");
+        rest = line_and_text.map_or("", |(_line, text)| text);
+    }
+    rest.strip_prefix('-').unwrap_or(rest)
 }

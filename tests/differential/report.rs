@@ -30,7 +30,8 @@ pub(crate) fn report(flavor: Flavor, seed: u64, drawn: usize, run: &Run, differe
     text + &format!("to repeat: {}", repeat_command(seed))
 }
 
-fn repeat_command(seed: u64) -> String {
+/// The one command that shows it again.
+pub(crate) fn repeat_command(seed: u64) -> String {
     let thread = std::thread::current();
     let test = thread.name().unwrap_or_default();
     format!("SEMAFENCE_SEED={seed} SEMAFENCE_RUNS=1 cargo test --test differential {test}")

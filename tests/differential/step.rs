@@ -22,8 +22,35 @@ pub(crate) enum Step {
     Look,
     /// Another `master_replid`, as after a failover.
     NewGeneration,
+    /// What the server refuses from now on.
+    Refuse(Refusal),
     /// Any script.
     Script(Arc<Source>),
+}
+
+/// What a server refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Commands that may need memory: it is used up.
+    Growth,
+    Nothing,
+    /// Commands that write: too few replicas.
+    Writes,
+}
+
+impl Refusal {
+    /// How a server is brought to it.
+    pub(crate) const fn settings(self) -> [[&'static str; 4]; 2] {
+        let (memory, replicas) = match self {
+            Self::Growth => ("1", "0"),
+            Self::Nothing => ("0", "0"),
+            Self::Writes => ("0", "1"),
+        };
+        [
+            ["CONFIG", "SET", "maxmemory", memory],
+            ["CONFIG", "SET", "min-replicas-to-write", replicas],
+        ]
+    }
 }
 
 /// A script and what it is called with.
@@ -53,6 +80,11 @@ impl fmt::Display for Step {
             Self::ForgetScripts => f.write_str("SCRIPT FLUSH"),
             Self::Look => f.write_str("compare all keys and messages"),
             Self::NewGeneration => f.write_str("another master_replid"),
+            Self::Refuse(refusal) => write!(
+                f,
+                "refuse {refusal:?}: {}",
+                refusal.settings().map(|set| set.join(" ")).join(", ")
+            ),
             Self::Script(source) => {
                 let Source { text, keys, args } = &**source;
                 // What every script of a generator begins with tells nothing.

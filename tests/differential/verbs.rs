@@ -10,13 +10,21 @@ use semafence_sim::Random;
 use crate::draw::{one, word};
 use crate::pair::{INBOXES, START_US};
 use crate::quirks::Numbers;
-use crate::step::{Run, Step};
+use crate::step::{Refusal, Run, Step};
 
 const STEPS: u64 = 80;
 const NAMES: [&str; 3] = ["a", "b", "odd {name}: 100 %\u{7f}ö"];
 const HOLDERS: u64 = 6;
 const LIMITS: [u32; 8] = [1, 1, 1, 2, 3, 5, 9, 65_536];
 const TTLS_MS: [u64; 6] = [100, 500, 3_000, 3_000, 30_000, 86_400_000];
+/// More often none than another one.
+const REFUSALS: [Refusal; 5] = [
+    Refusal::Growth,
+    Refusal::Writes,
+    Refusal::Nothing,
+    Refusal::Nothing,
+    Refusal::Nothing,
+];
 const METAS: [&str; 5] = ["", "host 1", "a=b %d %s 'x' \"", "\u{0}zero\u{0}", "ends with space "];
 const MINUTE_US: i64 = 60_000_000;
 
@@ -28,7 +36,9 @@ pub(crate) const MUST: &[&str] = &[
     "acquire 3",
     "acquire 5",
     "acquire ERR",
+    "acquire NOREPLICAS",
     "acquire NOSCRIPT",
+    "acquire OOM",
     "acquire WRONGTYPE",
     "force_release 0",
     "force_release 1",
@@ -171,10 +181,11 @@ impl Cast {
         let words = |words: &[&str]| Step::Command(words.iter().map(|word| word.as_bytes().to_vec()).collect());
         match random.below(100) {
             0..20 => words(&["DEL", &key(random)]),
-            20..24 => words(&["FLUSHALL"]),
-            24..32 => Step::ForgetScripts,
-            32..44 => Step::NewGeneration,
-            44..52 => words(&["SET", &key(random), "wrong type"]),
+            20..23 => words(&["FLUSHALL"]),
+            23..30 => Step::ForgetScripts,
+            30..40 => Step::NewGeneration,
+            40..46 => Step::Refuse(*one(random, &REFUSALS)),
+            46..52 => words(&["SET", &key(random), "wrong type"]),
             52..56 => words(&["HSET", &key(random), "field", "of a hash"]),
             56..62 => words(&["ZADD", &key(random), "1", "member"]),
             62..68 => words(&["PEXPIRE", &key(random), word(random, &["1", "1000", "100000", "0"])]),
@@ -187,7 +198,13 @@ impl Cast {
                     _ => words(&["HSET", self.state(random), &holder, word(random, RECORDS)]),
                 }
             }
-            80..95 => words(&["HSET", self.state(random), word(random, FIELDS), word(random, VALUES)]),
+            80..85 => words(&[
+                "HSET",
+                self.state(random),
+                word(random, &["used", "high"]),
+                word(random, SLOTS),
+            ]),
+            85..95 => words(&["HSET", self.state(random), word(random, FIELDS), word(random, VALUES)]),
             _ => words(&[
                 "HSET",
                 "semafence:generation",
@@ -203,8 +220,10 @@ impl Cast {
 }
 
 const FIELDS: &[&str] = &[
-    "used", "high", "queued", "wakers", "ticket", "limit", "seen", "until", "token", "gen", "tick", "more",
+    "queued", "wakers", "ticket", "limit", "seen", "until", "token", "gen", "tick", "more",
 ];
+/// Small: a script that is told of 10^12 slots counts them all.
+const SLOTS: &[&str] = &["0", "1", "3", "-1", "1.5", "", "x", "70"];
 const VALUES: &[&str] = &[
     "0",
     "1",
