@@ -288,7 +288,7 @@ fn mostly(random: &mut Random, good: &[&str], any: &[&str]) -> String {
 fn bound(random: &mut Random) -> String {
     let exclusive = if random.chance(30) { "(" } else { "" };
     let bound = mostly(random, &["-inf", "+inf", "1", "2", "0"], FLOATS);
-    // Old servers take nothing, and space before a number, for a bound.
-    let is_odd = bound.is_empty() || bound.starts_with(' ');
+    // Only old servers take space before a number.
+    let is_odd = bound.starts_with(' ');
     format!("{exclusive}{}", if is_odd { "x" } else { &bound })
 }
