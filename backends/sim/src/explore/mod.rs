@@ -11,6 +11,7 @@
 //! ```
 
 mod fault;
+mod group;
 mod marks;
 mod meddler;
 mod plan;
@@ -26,6 +27,7 @@ mod work;
 mod worker;
 
 pub use fault::{Fault, Part, Refusal, Verb};
+pub use group::Group;
 pub use marks::MARKS;
 pub use plan::Plan;
 pub use profile::Profile;
