@@ -10,6 +10,7 @@ use crate::demo::DemoArgs;
 use crate::ls::LsArgs;
 #[cfg(unix)]
 use crate::run::{ExecArgs, GuardArgs, RunArgs};
+use crate::sim::SimArgs;
 use crate::status::StatusArgs;
 
 const STYLES: Styles = Styles::styled()
@@ -101,6 +102,7 @@ pub(crate) enum Command {
     Run(RunArgs),
     Status(StatusArgs),
     Ls(LsArgs),
+    Sim(SimArgs),
     #[cfg(unix)]
     #[command(name = "__guard", hide = true)]
     Guard(GuardArgs),

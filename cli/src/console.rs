@@ -79,6 +79,18 @@ impl Console {
         }
     }
 
+    /// Tells what the user should know before the answer comes.
+    pub(crate) fn note(&self, text: &str) {
+        if self.verbosity == Verbosity::Quiet {
+            return;
+        }
+        if self.json {
+            self.object("info", text, None, None);
+        } else {
+            self.line(Style::new(), "semafence", text);
+        }
+    }
+
     /// Tells a step, where the user asked for that.
     pub(crate) fn step(&self, text: &str) {
         if self.verbosity < Verbosity::Verbose {

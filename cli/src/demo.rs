@@ -11,6 +11,7 @@ mod verdict;
 use std::pin::pin;
 use std::time::Duration;
 
+use crate::exit;
 use crate::failure::Failure;
 use crate::settings::Settings;
 use cast::Cast;
@@ -21,8 +22,6 @@ use verdict::Verdict;
 
 /// How often the screen is drawn.
 const FRAME: Duration = Duration::from_millis(80);
-/// The checks of the demo did not pass.
-const CHECKS_FAILED: u8 = 1;
 
 /// Watch a semaphore at work; needs no server
 ///
@@ -67,5 +66,5 @@ async fn show(settings: &Settings) -> Result<u8, Failure> {
     } else {
         console.data(&verdict.text())?;
     }
-    Ok(if verdict.holds() { 0 } else { CHECKS_FAILED })
+    Ok(if verdict.holds() { 0 } else { exit::CHECKS_FAILED })
 }

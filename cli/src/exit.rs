@@ -2,6 +2,8 @@
 
 use semafence::{Error, Failure as BackendFailure};
 
+/// What was to be shown does not hold.
+pub(crate) const CHECKS_FAILED: u8 = 1;
 /// The command line makes no sense.
 pub(crate) const USAGE: u8 = 64;
 /// The server cannot be reached.

@@ -16,6 +16,7 @@ mod report;
 #[cfg(unix)]
 mod run;
 mod settings;
+mod sim;
 mod status;
 mod table;
 mod watch;
@@ -58,6 +59,7 @@ fn execute(args: &Args) -> Result<u8, Failure> {
             match command {
                 Command::Demo(args) => demo::demo(args, &settings),
                 Command::Ls(args) => ls::ls(args, &settings),
+                Command::Sim(args) => sim::sim(args, &settings),
                 Command::Status(args) => status::status(args, &settings),
                 #[cfg(unix)]
                 Command::Run(args) => run::run(args, &settings),

@@ -9,6 +9,7 @@ mod run;
 mod scene;
 mod settings;
 mod signals;
+mod sim;
 mod soak;
 mod status;
 mod terminal;

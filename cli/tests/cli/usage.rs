@@ -35,7 +35,7 @@ fn usage_errors_are_64_and_help_is_an_answer() {
 fn help_lists_the_commands_that_exist_and_no_hidden_one() {
     let help = stdout(&Scene::bare().output(&["--help"]));
 
-    for command in ["demo", "run", "status", "ls"] {
+    for command in ["demo", "run", "status", "ls", "sim"] {
         assert!(help.contains(&format!("\n  {command} ")), "{command} in {help}");
     }
     assert!(!help.contains("__"), "{help}");

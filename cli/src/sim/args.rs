@@ -1,0 +1,115 @@
+//! The options of `semafence sim`.
+
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use semafence_sim::explore::{Group, Profile};
+
+/// Play what can happen to the simulator, and check that everything holds
+///
+/// Clients share semaphores on a simulated server, faults befall them as a seed decides, and what happened is held
+/// against the invariants: at most limit, tokens in order, losses told in time, everyone served, nothing left. Each run
+/// takes milliseconds and repeats to the letter.
+///
+/// On a violation it says which invariant is broken, leaves out the faults that do not matter, and prints the one command
+/// that repeats the run.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = EXIT_CODES)]
+pub(crate) struct SimArgs {
+    /// Seed of the first run; alone, without --runs or --minutes, it plays that run only
+    /// [default: SEMAFENCE_SEED, or a fresh one]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// How many runs, each with the seed after the one before [default: 1000]
+    #[arg(long, conflicts_with = "minutes", value_name = "N")]
+    pub(crate) runs: Option<NonZeroU64>,
+    /// Play for so long instead
+    #[arg(long, value_parser = minutes, value_name = "M")]
+    pub(crate) minutes: Option<Duration>,
+    /// How many client processes, 1-64 [default: 2-5, as the seed decides]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=64), value_name = "N")]
+    pub(crate) clients: Option<u32>,
+    /// Only runs of this kind
+    #[arg(long, default_value = "all", value_name = "NAME|all")]
+    pub(crate) profile: Profiles,
+    /// Only runs that have faults, and no others than these
+    #[arg(long, value_delimiter = ',', value_name = "WORD,…")]
+    pub(crate) faults: Vec<Group>,
+    /// Play the plan in this file, such as one that a failure has printed; - is stdin
+    #[arg(
+        long,
+        conflicts_with_all = ["seed", "runs", "minutes", "clients", "profile", "faults"],
+        value_name = "FILE"
+    )]
+    pub(crate) plan: Option<PathBuf>,
+    /// Print what happened in the failing run, or in the only one, line by line
+    #[arg(long)]
+    pub(crate) trace: bool,
+    /// How many runs at a time; it changes no result [default: one for each processor]
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<NonZeroUsize>,
+    /// Go on after a violation and list them all
+    #[arg(long)]
+    pub(crate) keep_going: bool,
+    /// Keep faults that have no part in the violation
+    #[arg(long)]
+    pub(crate) no_shrink: bool,
+}
+
+const EXIT_CODES: &str = "\
+Profiles: calm, clocks, everything, failover, memory, network, operators, processes, server, split, steps, twice.
+Faults: clock, failover, kill, memory, net, operator, partition, pause, refuse, restart, split.
+
+Exit codes: 0 everything held; 1 an invariant is broken, or something that 3,000 runs of all profiles should have met
+never happened; 64 usage, 70 internal, 78 a file cannot be read or written.";
+
+/// Runs of which kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profiles {
+    /// Of each, as the seed decides.
+    All,
+    /// Of this one.
+    One(Profile),
+}
+
+impl std::str::FromStr for Profiles {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "all" {
+            return Ok(Self::All);
+        }
+        text.parse().map(Self::One)
+    }
+}
+
+fn minutes(text: &str) -> Result<Duration, String> {
+    let minutes: f64 = text.parse().map_err(|_| "write a number of minutes".to_owned())?;
+    let duration = Duration::try_from_secs_f64(minutes * 60.0).map_err(|error| error.to_string())?;
+    if duration.is_zero() || duration > Duration::from_secs(366 * 86_400) {
+        return Err("write a number of minutes above 0, at most a year".to_owned());
+    }
+    Ok(duration)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_names_every_profile_and_every_group_of_faults() {
+        let named = |name: &str| assert!(EXIT_CODES.contains(name), "{name}");
+
+        Profile::ALL.iter().for_each(|profile| named(&profile.to_string()));
+        Group::ALL.iter().for_each(|group| named(&group.to_string()));
+    }
+
+    #[test]
+    fn minutes_may_be_parts_of_one_and_nonsense_is_an_error() {
+        assert_eq!(minutes("0.5"), Ok(Duration::from_secs(30)));
+        for text in ["", "0", "-1", "nan", "inf", "1e300", "soon"] {
+            assert!(minutes(text).is_err(), "{text}");
+        }
+    }
+}

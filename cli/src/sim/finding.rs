@@ -1,0 +1,68 @@
+//! The first run that failed: made small, and how to see it again.
+
+use semafence_sim::explore::{Options, Outcome, Plan, shrink};
+
+use super::campaign::Campaign;
+use super::defect::{Defect, play};
+use super::tally::Tally;
+
+/// A run that failed.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Finding {
+    /// Its plan as it was drawn.
+    pub(crate) plan: Plan,
+    /// The first thing that is wrong with it.
+    pub(crate) defect: Defect,
+    /// A smaller plan that shows the same.
+    pub(crate) shrunk: Option<Plan>,
+    /// The command that plays it again.
+    pub(crate) repeat: String,
+}
+
+impl Finding {
+    /// The first of a campaign, made small if asked for; `tried` hears of each plan that is tried.
+    pub(crate) fn of(campaign: &Campaign, tally: &Tally, small: bool, mut tried: impl FnMut(u64)) -> Option<Self> {
+        let (plan, defect) = tally.failed.first()?;
+        let mut count = 0;
+        let fails = |smaller: &Plan| {
+            count += 1;
+            tried(count);
+            defect.shows_in(&play(smaller, &campaign.options))
+        };
+        let shrunk = small.then(|| shrink(plan, fails));
+        Some(Self {
+            shrunk: shrunk.filter(|shrunk| shrunk != plan),
+            repeat: campaign.source.repeat(plan),
+            plan: plan.clone(),
+            defect: defect.clone(),
+        })
+    }
+
+    /// The plan to look at.
+    pub(crate) fn smallest(&self) -> &Plan {
+        self.shrunk.as_ref().unwrap_or(&self.plan)
+    }
+}
+
+/// A run to look at closely.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    pub(crate) outcome: Outcome,
+}
+
+impl Shown {
+    /// The run that failed, or else the only one, played once more with its trace; none if it panics.
+    pub(crate) fn of(campaign: &Campaign, tally: &Tally, finding: Option<&Finding>) -> Option<Self> {
+        let plan = match (finding, &tally.range) {
+            (Some(finding), _) => finding.smallest().clone(),
+            (None, Some((plan, _))) if tally.histories == 1 => plan.clone(),
+            _ => return None,
+        };
+        let options = Options {
+            trace: true,
+            ..campaign.options.clone()
+        };
+        let outcome = play(&plan, &options).ok()?;
+        Some(Self { outcome })
+    }
+}
