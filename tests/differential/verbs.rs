@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use semafence::script::{self, Invocation};
-use semafence::{Claim, HolderId, Inbox, Name, Queueing, Timestamp};
+use semafence::{Claim, FencingToken, HolderId, Inbox, Name, Queueing, Timestamp};
 use semafence_sim::Random;
 
 use crate::draw::{one, word};
@@ -266,6 +266,7 @@ fn draw_claim(random: &mut Random, names: &[Name], holder: u64) -> Claim {
         meta: Arc::from(word(random, &METAS)),
         client_time: None,
         doubtful: false,
+        token: random.chance(10).then_some(FencingToken::from_u64(1)),
     }
 }
 
