@@ -6,6 +6,7 @@
 mod campaign;
 mod commands;
 mod draw;
+mod expressions;
 mod lua;
 mod outcome;
 mod pair;
