@@ -1,28 +1,5 @@
 #![forbid(unsafe_code)]
-//! A simulated Redis for [semafence]: the scripts that ship, virtual time, and faults on purpose.
-//!
-//! The same client code, strategies, keeper and Lua run here as against a real server; only the server, the network and
-//! the clocks are simulated, and everything that happens follows from a seed. Add it as a dev-dependency to test what
-//! your program does when a lease is lost.
-//!
-//! ```
-//! use std::time::Duration;
-//!
-//! semafence_sim::run(1, |sim| async move {
-//!     let mutex = sim.client().mutex("migrations").build()?;
-//!     let permit = mutex.lock().await?;
-//!     let other = sim.client().mutex("migrations").build()?;
-//!     assert!(other.try_lock().await?.is_none());
-//!
-//!     tokio::time::sleep(Duration::from_secs(3600)).await; // Virtual: it takes no time.
-//!     assert!(permit.is_held());
-//!
-//!     permit.release().await?;
-//!     assert!(other.try_lock().await?.is_some());
-//!     Ok::<(), semafence_sim::Error>(())
-//! })?;
-//! # Ok::<(), semafence_sim::Error>(())
-//! ```
+#![doc = include_str!("../README.md")]
 
 mod backend;
 pub mod check;
@@ -61,7 +38,7 @@ pub use network::{Direction, Faults, Link, Message, NoFaults, Verdict};
 pub use node::Persistence;
 pub use process::Process;
 pub use random::{Random, draw};
-pub use run::{SEED_VARIABLE, run};
+pub use run::{SEED_VARIABLE, run, run_with_replicas};
 pub use scripts::ScriptEdit;
 pub use server::Server;
 pub use sim::Sim;

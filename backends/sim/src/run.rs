@@ -15,6 +15,16 @@ pub const SEED_VARIABLE: &str = "SEMAFENCE_SEED";
 ///
 /// When the scenario does, when a script touched a key that it had not declared, or inside of another tokio runtime.
 pub fn run<F: Future>(seed: u64, scenario: impl FnOnce(Sim) -> F) -> F::Output {
+    run_with_replicas(seed, 0, scenario)
+}
+
+/// As [`run`], with a server that has so many replicas: for [failovers](crate::Deployment::failover) and
+/// [splits](crate::Deployment::split).
+///
+/// # Panics
+///
+/// As [`run`].
+pub fn run_with_replicas<F: Future>(seed: u64, replicas: u32, scenario: impl FnOnce(Sim) -> F) -> F::Output {
     let seed = seed_or_override(seed);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -23,13 +33,11 @@ pub fn run<F: Future>(seed: u64, scenario: impl FnOnce(Sim) -> F) -> F::Output {
         .expect("a runtime without I/O needs nothing of the system");
     let result = catch_unwind(AssertUnwindSafe(|| {
         runtime.block_on(async {
-            let sim = Sim::new(seed);
+            let sim = Sim::with_deployments(seed, 1, replicas);
             let output = scenario(sim.clone()).await;
-            assert_eq!(
-                sim.server().violations(),
-                Vec::<String>::new(),
-                "a script touched undeclared keys"
-            );
+            let servers = sim.deployment(0).servers();
+            let violations: Vec<String> = servers.iter().flat_map(crate::Server::violations).collect();
+            assert_eq!(violations, Vec::<String>::new(), "a script touched undeclared keys");
             output
         })
     }));

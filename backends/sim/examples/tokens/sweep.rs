@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use semafence::{Attempt, Claim, FencingToken, HolderId, Inbox, LockBackend, Name, Queueing};
-use semafence_sim::{ScriptEdit, Sim, SimBackend, draw, run};
+use semafence_sim::{ScriptEdit, Sim, SimBackend, draw, run_with_replicas};
 
 /// A rule of tokens: the one that ships, or one that lacks a part.
 #[derive(Debug, Clone, Copy)]
@@ -104,8 +104,7 @@ pub(crate) fn regressions(case: Case, trials: u64) -> u64 {
 }
 
 fn goes_back(case: Case, seed: u64) -> bool {
-    run(seed, |_| async move {
-        let sim = Sim::with_deployments(seed, 1, case.course.failovers());
+    run_with_replicas(seed, case.course.failovers(), |sim| async move {
         if !case.rule.edits.is_empty() {
             sim.edit_scripts(ScriptEdit::new(move |_, text| edited(case.rule, text)));
         }

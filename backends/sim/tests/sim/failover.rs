@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use semafence::script::Reply;
 use semafence::{Failure, LockBackend, LossReason, Name};
-use semafence_sim::{Deployment, Persistence, Server, Sim, run};
+use semafence_sim::{Deployment, Persistence, Server, Sim, run_with_replicas};
 
 use crate::support::sleep;
 
@@ -24,9 +24,7 @@ fn get(server: &Server, key: &str) -> Option<String> {
 
 fn in_world<F: Future<Output = ()>>(replicas: u32, scenario: impl Fn(Sim) -> F) {
     for seed in 1..=10 {
-        run(seed, |_| async {
-            scenario(Sim::with_deployments(seed, 1, replicas)).await
-        });
+        run_with_replicas(seed, replicas, &scenario);
     }
 }
 
