@@ -39,6 +39,7 @@ pub(crate) fn run() -> ExitCode {
         passed
     });
     simulator_seeds(&mut steps);
+    explored_histories(&mut steps);
     steps.print_summary();
     // Last, and alone on its line: the last test program to run may hold no test at all.
     println!("\n{counts}");
@@ -55,6 +56,13 @@ fn simulator_seeds(steps: &mut Steps) {
     steps.run("simulator seeds", || {
         succeeds(cargo(&args).env("SEMAFENCE_SEEDS", "200"))
     });
+}
+
+/// Plays histories of all kinds on the simulator, always the same ones, and holds them against the invariants.
+fn explored_histories(steps: &mut Steps) {
+    let program = ["run", "--quiet", "--release", "--package", "semafence-cli", "--", "sim"];
+    let seeds = ["--seed", "1", "--runs", "10000"];
+    steps.run("explored histories", || succeeds(cargo(&program).args(seeds)));
 }
 
 fn deny() -> bool {

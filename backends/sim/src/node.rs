@@ -176,6 +176,11 @@ impl Node {
         self.offset = master.offset;
     }
 
+    /// Whether it has followed another to the end; what came of other data does not count.
+    pub(crate) fn knows_all_of(&self, other: &Self) -> bool {
+        self.database.replid == other.database.replid && self.offset >= other.offset
+    }
+
     /// Follows so many changes of its master.
     pub(crate) fn repeat(&mut self, effects: &[Effect]) {
         self.database.follow(effects);

@@ -20,8 +20,8 @@ use crate::history::{History, Op, Trouble, What};
 /// its place in the order, its token; and a release may come as early as it was invoked, since that hinders nobody. So one
 /// pass decides it, in O(n log n), and no crate is needed that searches.
 ///
-/// A permit that is lost, taken by force, or whose client dies is released from then on, at whatever time; one that is
-/// lost because its client stood still, from when that began. Histories in which a server lost
+/// A permit that is lost, taken by force, or whose client dies is released from then on, at whatever time; one whose
+/// client stands still, from when that begins. Histories in which a server lost
 /// data, two servers served at once, or a clock was off are not judged: their guarantees are weaker.
 ///
 /// # Errors
@@ -86,11 +86,11 @@ fn acquire(facts: &Facts<'_>, life: &Life<'_>) -> Option<Acquire> {
     })
 }
 
-/// When a client last came to a stop that lost its permit in its sleep: the lease may have ended at any time since.
+/// When its client first came to a stop: the lease may have ended in its sleep.
 fn stood_still(facts: &Facts<'_>, life: &Life<'_>) -> Option<Duration> {
-    let (lost, _) = life.lost?;
+    let belief = life.belief?;
     let pauses = facts.process(life.asked.client)?.pauses.iter();
-    pauses.map(|pause| pause.from).filter(|from| *from <= lost).max()
+    pauses.map(|pause| pause.from).find(|from| belief.contains(*from))
 }
 
 fn check_name(facts: &Facts<'_>, name: &str, permits: u32) -> Result<(), Violation> {

@@ -305,7 +305,7 @@ impl World {
             node: self.site(server.site).master,
             ..server
         };
-        let forgot = self.node(server).offset < self.node(old).offset;
+        let forgot = !self.node_ref(server).knows_all_of(self.node_ref(old));
         self.node(server).lead();
         let site = &mut self.sites[server.site as usize];
         site.master = server.node;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use semafence::script::Reply;
 use semafence::{Failure, LockBackend, LossReason, Name};
-use semafence_sim::{Deployment, Persistence, Server, Sim, run_with_replicas};
+use semafence_sim::{Deployment, Persistence, Server, Sim, run, run_with_replicas};
 
 use crate::support::sleep;
 
