@@ -16,6 +16,7 @@ mod marks;
 mod network;
 mod node;
 mod number;
+pub mod picture;
 mod process;
 mod random;
 mod run;
