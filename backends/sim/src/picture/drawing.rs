@@ -85,7 +85,7 @@ impl<'a> Drawing<'a> {
         self.axis(self.y + 12.0);
         self.moments(top + 18.0, self.y);
         self.y += 30.0;
-        self.y = legend::draw(&mut self.canvas, self.width, self.y);
+        self.y = legend::draw(&mut self.canvas, WIDTH, self.y);
         let (width, height) = (self.width, self.y);
         let under = self.grid(top + 20.0, height);
         format!(
@@ -102,7 +102,7 @@ impl<'a> Drawing<'a> {
         let title = self.title.clone();
         self.canvas.words(10.0, 20.0, "title", &title);
         self.y = 38.0;
-        let lines: Vec<String> = self.blames.iter().take(LINES).map(Blame::line).collect();
+        let lines: Vec<String> = self.blames.iter().take(LINES).map(|blame| cut(&blame.line())).collect();
         for (index, line) in lines.iter().enumerate() {
             let class = if index == 0 { "broken" } else { "also" };
             self.canvas.words(10.0, self.y, class, line);
@@ -164,12 +164,10 @@ impl<'a> Drawing<'a> {
 
     /// The faults, in as few rows as their labels allow.
     fn faults(&mut self) {
-        let shown: Vec<Band> = self
-            .bands
-            .iter()
-            .filter(|band| self.window.shows(band.at, band.felt))
-            .cloned()
-            .collect();
+        let shown = self.bands.iter().filter(|band| self.window.shows(band.at, band.felt));
+        let mut shown: Vec<Band> = shown.cloned().collect();
+        // Those that are only felt any more come below.
+        shown.sort_by_key(|band| band.until < self.window.from);
         if shown.is_empty() {
             return;
         }
@@ -243,7 +241,7 @@ fn title(options: &Options, window: Window, end: Duration) -> String {
         || "history".to_owned(),
         |plan| {
             format!(
-                "seed {} · profile {} · {} clients",
+                "seed {} · profile {} · clients {}",
                 plan.seed, plan.profile, plan.clients
             )
         },
@@ -254,4 +252,14 @@ fn title(options: &Options, window: Window, end: Duration) -> String {
         window.until.as_secs_f64(),
         end.as_secs_f64()
     )
+}
+
+/// A line that fits.
+fn cut(line: &str) -> String {
+    const MOST: usize = 210;
+    if line.chars().count() <= MOST {
+        return line.to_owned();
+    }
+    let start: String = line.chars().take(MOST).collect();
+    format!("{start}…")
 }

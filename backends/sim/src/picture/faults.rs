@@ -21,6 +21,15 @@ pub(super) struct Band {
 }
 
 impl Band {
+    /// Whether it befalls this process.
+    pub(super) fn befalls(&self, process: u32) -> bool {
+        match &self.verb {
+            // A successor has the number of its client and thousands.
+            Some(Verb::Split { first, last, .. }) => (*first..=*last).contains(&(process % 1_000)),
+            _ => self.client == Some(process),
+        }
+    }
+
     fn new(at: Duration, text: String, verb: Option<Verb>, client: Option<u32>) -> Self {
         let until = at + verb.as_ref().map_or(Duration::ZERO, Verb::length);
         Self {

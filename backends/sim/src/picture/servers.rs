@@ -37,12 +37,8 @@ pub(super) fn lanes(history: &History, bands: &[Band], end: Duration) -> BTreeMa
                 let lane = lanes.entry(*server).or_default();
                 end_reign(lane, at);
                 lane.reigns.push((at, Duration::MAX, *epoch));
-                let how = if *forgot {
-                    "promoted without the last writes"
-                } else {
-                    "promoted"
-                };
-                lane.marks.push((at, how.to_owned(), *forgot));
+                let how = if *forgot { ", without the last writes" } else { "" };
+                lane.marks.push((at, format!("master, epoch {epoch}{how}"), *forgot));
             }
             What::Demoted { server } => {
                 let lane = lanes.entry(*server).or_default();
@@ -98,7 +94,12 @@ fn befall(lanes: &mut BTreeMap<ServerId, Lane>, band: &Band) {
         Verb::Crash { .. } | Verb::Restart { .. } => (master(lanes, band.at), band.at, "down".to_owned()),
         Verb::Freeze { .. } | Verb::Hang { .. } => (master(lanes, band.at), band.at, "stands still".to_owned()),
         Verb::Split { first, last, .. } => {
-            let state = format!("cut off, with clients {first}-{last}");
+            let whom = if first == last {
+                format!("client {first}")
+            } else {
+                format!("clients {first}-{last}")
+            };
+            let state = format!("cut off, with {whom}");
             (master(lanes, band.at), band.at, state)
         }
         Verb::Refuse { .. } => (master(lanes, band.at), band.at, band.text.clone()),

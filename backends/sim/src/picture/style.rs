@@ -19,7 +19,7 @@ font:11px/1.3 ui-sans-serif,system-ui,'DejaVu Sans',sans-serif;background:var(--
 .sf .also{fill:var(--bad)}
 .sf .excused{fill:var(--warn);font-weight:600}
 .sf .grid{stroke:var(--rule)}
-.sf .lane{fill:var(--lane)}
+.sf .lane{fill:var(--lane);opacity:.7}
 .sf .wait{stroke:var(--faint);stroke-width:2.5}
 .sf .wait.bad{stroke:var(--bad)}
 .sf .bar{stroke:none}
@@ -34,8 +34,8 @@ font:11px/1.3 ui-sans-serif,system-ui,'DejaVu Sans',sans-serif;background:var(--
 .sf .s0{fill:var(--s0)}.sf .s1{fill:var(--s1)}.sf .s2{fill:var(--s2)}
 .sf .alive{stroke:var(--faint);stroke-width:1}
 .sf .reign{opacity:.8}
-.sf .both{fill:var(--warn);opacity:.4}
-.sf .clash{fill:var(--bad);opacity:.4}
+.sf .both{fill:var(--warn);opacity:.38;stroke:var(--warn)}
+.sf .clash{fill:var(--bad);opacity:.38;stroke:var(--bad)}
 .sf .fault{fill:var(--fault);opacity:.75}
 .sf .felt{fill:var(--fault);opacity:.18}
 .sf .shade{fill:var(--fault);opacity:.07}

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Drawing, RIGHT};
+use crate::explore::Verb;
 use crate::history::What;
 use crate::picture::canvas::width_of;
 use crate::picture::faults::Band;
@@ -67,18 +68,15 @@ impl Drawing<'_> {
         let swatch = format!("bar c{}", number % 8);
         self.canvas
             .rect([super::LEFT - 5.0, self.y + 1.0, 3.0, LANE - 2.0], &swatch, "");
-        let bands: Vec<Band> = self
-            .bands
-            .iter()
-            .filter(|band| band.client == Some(number))
-            .cloned()
-            .collect();
+        let bands: Vec<Band> = self.bands.iter().filter(|band| band.befalls(number)).cloned().collect();
         for band in bands {
-            let what = band.text.split(' ').next().unwrap_or_default().to_owned();
-            let still = band.verb.as_ref().is_some_and(|verb| verb.trouble().is_some());
-            if still && !what.starts_with("pause") {
-                self.state(band.at, band.until, "fault", &what, &band.text);
-            }
+            let what = match &band.verb {
+                Some(Verb::Split { .. }) => "with the old master",
+                // Drawn from what happened.
+                Some(Verb::Kill { .. } | Verb::Pause { .. } | Verb::Suspend { .. }) => continue,
+                _ => band.text.split(' ').next().unwrap_or_default(),
+            };
+            self.state(band.at, band.until, "fault", what, &band.text);
         }
         for (from, until) in &client.pauses {
             let title = format!(
@@ -124,7 +122,7 @@ impl Drawing<'_> {
                 let (x, end) = (self.x(*from), self.x(*until));
                 let class = format!("reign s{}", id.node % 3);
                 self.canvas.rect([x, self.y + LANE - 2.0, end - x, 4.0], &class, &text);
-                if end - x > width_of(&text) {
+                if *epoch == 0 && end - x > width_of(&text) {
                     self.canvas.words(x + 4.0, self.y + 11.0, "note", &text);
                 }
             }

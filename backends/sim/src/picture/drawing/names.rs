@@ -134,12 +134,14 @@ impl Drawing<'_> {
         let ops: Vec<Op> = ops.iter().filter(has).copied().collect();
         let rows = self.rows(&ops);
         let count = rows.values().max().map_or(1, |last| last + 1);
-        self.lane(&format!("slot {slot}"), count as f64 * ROW);
+        // Room for what is said of those that are there at once.
+        let height = count as f64 * ROW + if count > 1 { 13.0 } else { 0.0 };
+        self.lane(&format!("slot {slot}"), height);
+        self.together(name, slot, &rows, height);
         for op in &ops {
             self.permit(*op, slot, self.y + rows[op] as f64 * ROW + 2.0);
         }
-        self.together(name, slot, &rows, count as f64 * ROW);
-        self.y += count as f64 * ROW + 3.0;
+        self.y += height + 3.0;
     }
 
     /// Permits that are believed in at once get rows of their own.
@@ -173,7 +175,8 @@ impl Drawing<'_> {
         let (blamed, title) = (self.is_blamed(op), title(&self.all[&op], permit));
         let (from, until) = (self.x(permit.granted), self.x(permit.over));
         let believed = self.window.shows(permit.granted, permit.over);
-        let label = label(op, client, &self.token(permit), until - from);
+        let token = self.token(permit);
+        let label = label(op, client, &token, until - from);
         let bare: Vec<(f64, f64)> = if self.has_records() {
             let shown = permit
                 .bare()
@@ -220,7 +223,12 @@ impl Drawing<'_> {
             if blamed {
                 self.canvas.rect([from, y, until - from, BAR], "blamed", &title);
             }
-            self.canvas.words(from + 3.0, y + 12.0, "onbar", &label);
+            if label.is_empty() && blamed {
+                self.canvas
+                    .words(until + 6.0, y + 12.0, "also", &format!("#{op} c{client} {token}"));
+            } else {
+                self.canvas.words(from + 3.0, y + 12.0, "onbar", &label);
+            }
             self.ending(&ending, until, y, &title);
         }
         for (x, admitted, text) in writes {
@@ -259,19 +267,28 @@ impl Drawing<'_> {
             for (index, one) in ops.iter().enumerate() {
                 for other in &ops[index + 1..] {
                     if let Some((from, until)) = common(&self.all[*one], &self.all[*other]) {
-                        shades.push((from, until, "clash", blame.line()));
+                        shades.push((from, until, "clash", format!("{}", blame.violation.invariant)));
                     }
                 }
             }
         }
+        shades.sort();
+        let mut written = 0.0;
         for (from, until, class, text) in shades {
             if !self.window.shows(from, until) {
                 continue;
             }
             let (x, end) = (self.x(from), self.x(until));
             self.canvas.rect([x, self.y, end - x, height], class, &text);
-            if class == "both" {
-                self.canvas.words(end + 6.0, self.y + 12.0, "excused", &text);
+            // In the strip below the bars, if nothing is written there yet.
+            if x >= written {
+                let words = match class {
+                    "both" if end - x < width_of(&text) => format!("two for {:.2} s", (until - from).as_secs_f64()),
+                    _ => text,
+                };
+                let style = if class == "both" { "excused" } else { "also" };
+                self.canvas.words(x + 3.0, self.y + height - 3.0, style, &words);
+                written = x + width_of(&words);
             }
         }
     }
