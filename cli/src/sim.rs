@@ -4,6 +4,7 @@ mod args;
 mod campaign;
 mod defect;
 mod finding;
+mod gallery;
 mod source;
 mod tally;
 mod verdict;
@@ -71,14 +72,16 @@ fn explore(args: &SimArgs, options: Options, console: &Console) -> Result<Verdic
     let tried = |count| console.transient(&format!("a run has failed; {count} smaller plans tried"));
     let finding = Finding::of(&campaign, &tally, !args.no_shrink, tried);
     console.transient("");
-    let shown = args.trace.then(|| Shown::of(&campaign, &tally, finding.as_ref()));
-    let shown = shown.flatten();
-    if args.trace && shown.is_none() {
-        console.warn("there are several runs and none has failed: none of them is shown");
+    let look = args.trace || args.html.is_some() || args.svg.is_some();
+    let shown = look.then(|| Shown::of(&campaign, &tally, finding.as_ref())).flatten();
+    match &shown {
+        Some(shown) => gallery::hang(args, shown, &campaign.source)?,
+        None if look => console.warn("there are several runs and none has failed: none of them is shown"),
+        None => {}
     }
     Ok(Verdict {
         missing: tally.missing(campaign.source.is_everything()),
-        trace: shown.map(|shown| shown.outcome.trace),
+        trace: shown.filter(|_| args.trace).map(|shown| shown.outcome.trace),
         source: campaign.source,
         tally,
         wall,

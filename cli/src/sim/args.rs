@@ -46,6 +46,15 @@ pub(crate) struct SimArgs {
     /// Print what happened in the failing run, or in the only one, line by line
     #[arg(long)]
     pub(crate) trace: bool,
+    /// Write a picture of the failing run, or of the only one: a timeline of holders, faults and tokens as a page
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// The same as an SVG
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
+    /// Draw all of the run, not only the time around what failed
+    #[arg(long)]
+    pub(crate) whole: bool,
     /// How many runs at a time; it changes no result [default: one for each processor]
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<NonZeroUsize>,

@@ -47,6 +47,7 @@ impl Finding {
 /// A run to look at closely.
 #[derive(Debug)]
 pub(crate) struct Shown {
+    pub(crate) plan: Plan,
     pub(crate) outcome: Outcome,
 }
 
@@ -63,6 +64,6 @@ impl Shown {
             ..campaign.options.clone()
         };
         let outcome = play(&plan, &options).ok()?;
-        Some(Self { outcome })
+        Some(Self { plan, outcome })
     }
 }

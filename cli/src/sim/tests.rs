@@ -114,6 +114,21 @@ fn a_violation_is_exit_1_with_a_small_plan_and_the_command_that_repeats_it() {
 }
 
 #[test]
+fn the_picture_is_that_of_the_small_plan() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("run.svg");
+
+    let line = "semafence sim --seed 1 --runs 60 --profile failover";
+    let verdict = explored(&format!("{line} --svg {}", path.display()), counting());
+
+    let finding = verdict.finding.unwrap();
+    let picture = fs::read_to_string(&path).unwrap();
+    assert!(finding.shrunk.is_some());
+    assert!(picture.contains(&format!(" · clients {} · ", finding.smallest().clients)));
+    assert!(picture.contains(finding.defect.invariant) && picture.contains("class=\"moment\""));
+}
+
+#[test]
 fn who_keeps_going_is_told_all_that_failed() {
     let line = "semafence sim --seed 1 --runs 60 --profile failover --no-shrink";
 

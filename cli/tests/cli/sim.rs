@@ -78,6 +78,31 @@ fn a_plan_is_read_from_a_file_or_from_stdin() {
 }
 
 #[test]
+fn the_only_run_can_be_looked_at() {
+    let scene = Scene::bare();
+    let args = [
+        "sim", "--seed", "7", "--html", "run.html", "--svg", "run.svg", "--whole",
+    ];
+
+    let output = scene.output(&args);
+
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let page = fs::read_to_string(scene.path("run.html")).unwrap();
+    assert!(page.contains("semafence sim --seed 7"), "{page}");
+    let picture = fs::read_to_string(scene.path("run.svg")).unwrap();
+    assert!(picture.starts_with("<svg ") && page.contains(&picture));
+    let several = scene.output(&["sim", "--seed", "7", "--runs", "2", "--svg", "none.svg"]);
+    assert_eq!(several.status.code(), Some(0));
+    assert!(
+        stderr(&several).contains("none of them is shown"),
+        "{}",
+        stderr(&several)
+    );
+    assert!(!scene.path("none.svg").exists());
+    assert_eq!(scene.code(&["sim", "--seed", "7", "--svg", "no/where.svg"]), 78);
+}
+
+#[test]
 fn unknown_words_are_usage_errors_that_name_the_known_ones() {
     let scene = Scene::bare();
 

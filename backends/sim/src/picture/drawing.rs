@@ -76,18 +76,18 @@ impl<'a> Drawing<'a> {
     pub(super) fn svg(mut self) -> String {
         self.head();
         let top = self.y;
-        self.axis(top + 14.0);
-        self.y += 24.0;
+        self.axis(top + 10.0);
+        self.y += 36.0;
         self.faults();
         self.names();
         self.clients();
         self.servers();
         self.axis(self.y + 12.0);
-        self.moments(top + 18.0, self.y);
+        self.moments(top + 23.0, self.y);
         self.y += 30.0;
         self.y = legend::draw(&mut self.canvas, WIDTH, self.y);
         let (width, height) = (self.width, self.y);
-        let under = self.grid(top + 20.0, height);
+        let under = self.grid(top + 16.0, height);
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"sf\" viewBox=\"0 0 {width:.0} {height:.0}\" \
              width=\"{width:.0}\" height=\"{height:.0}\" role=\"img\">\n<style>\n{}</style>\n{}\

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use semafence::{FencingToken, HolderId};
 
-use crate::history::{Asked, End, Event, History, Op, Record, ServerId, What};
+use crate::history::{self, Asked, End, Event, History, Op, Record, ServerId, What};
 
 /// An acquisition.
 #[derive(Debug)]
@@ -192,59 +192,68 @@ fn die(all: &mut BTreeMap<Op, Acquisition<'_>>, client: u32, at: Duration) {
 
 type Leases = BTreeMap<(HolderId, FencingToken), Vec<Lease>>;
 
+/// A lease that a server still has, by its latest record.
+#[derive(Debug, Clone, Copy)]
+struct Stay {
+    holder: HolderId,
+    token: FencingToken,
+    lease: Lease,
+}
+
 /// What servers had on record, with the end of each lease by its own clock.
 fn leases(history: &History, end: Duration) -> Leases {
-    let mut open: BTreeMap<(ServerId, &str), Vec<(HolderId, FencingToken, Lease)>> = BTreeMap::new();
+    let mut open: BTreeMap<(ServerId, &str), Vec<Stay>> = BTreeMap::new();
     let mut leases = Leases::new();
-    let mut close = |(holder, token, lease): (HolderId, FencingToken, Lease), at: Duration| {
-        let until = lease.until.min(at);
-        leases
-            .entry((holder, token))
-            .or_default()
-            .push(Lease { until, ..lease });
-    };
     for event in &history.events {
         match &event.what {
             What::Record(record) => {
-                let before = open.remove(&(record.server, record.name.as_str())).unwrap_or_default();
-                let (kept, gone): (Vec<_>, Vec<_>) = before.into_iter().partition(|one| has(record, one));
-                gone.into_iter().for_each(|one| close(one, event.at));
-                open.insert((record.server, &record.name), now(record, kept, event.at));
+                let key = (record.server, record.name.as_str());
+                let before = open.remove(&key).unwrap_or_default();
+                let gone = before.iter().filter(|stay| !stay.is_in(record));
+                gone.for_each(|stay| close(&mut leases, *stay, event.at));
+                open.insert(key, stays(record, &before, event.at));
             }
             What::Demoted { server } | What::Promoted { server, .. } => {
                 let its = open.iter_mut().filter(|((of, _), _)| of == server);
                 its.flat_map(|(_, stays)| stays.drain(..))
-                    .for_each(|one| close(one, event.at));
+                    .for_each(|stay| close(&mut leases, stay, event.at));
             }
             _ => {}
         }
     }
-    open.into_values().flatten().for_each(|one| close(one, end));
+    let left = open.into_values().flatten();
+    left.for_each(|stay| close(&mut leases, stay, end));
     leases
 }
 
-fn has(record: &Record, (holder, token, lease): &(HolderId, FencingToken, Lease)) -> bool {
-    // A lease that had ended by itself and is there again is another.
-    let same = |one: &crate::history::Lease| one.holder == *holder && one.token == *token;
-    lease.server == record.server && record.holders.iter().any(same)
+fn close(leases: &mut Leases, stay: Stay, at: Duration) {
+    let until = stay.lease.until.min(at);
+    let known = leases.entry((stay.holder, stay.token)).or_default();
+    known.push(Lease { until, ..stay.lease });
 }
 
-fn now(
-    record: &Record,
-    kept: Vec<(HolderId, FencingToken, Lease)>,
-    at: Duration,
-) -> Vec<(HolderId, FencingToken, Lease)> {
-    let leases = record.holders.iter().map(|one| {
-        let known = kept
-            .iter()
-            .find(|(holder, token, _)| one.holder == *holder && one.token == *token);
-        let from = known.map_or(at, |(_, _, lease)| lease.from);
-        let lease = Lease {
+impl Stay {
+    fn is_in(&self, record: &Record) -> bool {
+        record.holders.iter().any(|lease| self.is_of(lease))
+    }
+
+    fn is_of(&self, lease: &history::Lease) -> bool {
+        lease.holder == self.holder && lease.token == self.token
+    }
+}
+
+fn stays(record: &Record, before: &[Stay], at: Duration) -> Vec<Stay> {
+    let stay = |lease: &history::Lease| Stay {
+        holder: lease.holder,
+        token: lease.token,
+        lease: Lease {
             server: record.server,
-            from,
-            until: one.ends,
-        };
-        (one.holder, one.token, lease)
-    });
-    leases.collect()
+            from: before
+                .iter()
+                .find(|stay| stay.is_of(lease))
+                .map_or(at, |stay| stay.lease.from),
+            until: lease.ends,
+        },
+    };
+    record.holders.iter().map(stay).collect()
 }

@@ -140,19 +140,13 @@ fn the_picture_shows_the_time_around_the_first_violation_unless_asked_for_all() 
 #[test]
 fn two_that_were_granted_one_slot_by_a_wrong_script_are_told_apart() {
     let edit = ScriptEdit::new(|_, text| text.replace("now + ttl", "now + ttl / 20"));
-    let shows_two = |plan: &Plan| {
-        let report = run_edited(plan, &edit).report;
-        let exclusive = report
-            .violations
-            .iter()
-            .find(|one| one.invariant == Invariant::ExclusiveSlot);
-        exclusive.map(|one| one.ops.clone())
+    let two = |plan: Plan| {
+        let report = run_edited(&plan, &edit).report;
+        let mut violations = report.violations.into_iter();
+        let exclusive = violations.find(|one| one.invariant == Invariant::ExclusiveSlot);
+        exclusive.map(|one| (plan, one.ops))
     };
-    let plans = (1..60).map(|seed| Plan::draw(Profile::Calm, seed));
-    let (plan, ops) = plans
-        .filter_map(|plan| shows_two(&plan).map(|ops| (plan, ops)))
-        .next()
-        .unwrap();
+    let (plan, ops) = (1..60).find_map(|seed| two(Plan::draw(Profile::Calm, seed))).unwrap();
     let outcome = run_edited(&plan, &edit);
 
     let picture = svg(&outcome.history, &outcome.report, &whole(Options::default()));
@@ -168,11 +162,9 @@ fn two_that_were_granted_one_slot_by_a_wrong_script_are_told_apart() {
 
 #[test]
 fn what_a_fault_explains_is_amber_and_no_violation() {
-    let split = (1..100).map(|seed| played(Profile::Split, seed));
-    let (outcome, options) = split
-        .filter(|(outcome, _)| !outcome.report.overlaps.is_empty() && outcome.report.is_clean())
-        .next()
-        .unwrap();
+    let mut splits = (1..100).map(|seed| played(Profile::Split, seed));
+    let explained = |outcome: &Outcome| !outcome.report.overlaps.is_empty() && outcome.report.is_clean();
+    let (outcome, options) = splits.find(|(outcome, _)| explained(outcome)).unwrap();
 
     let picture = svg(&outcome.history, &outcome.report, &options);
 

@@ -235,7 +235,7 @@ impl Drawing<'_> {
             if admitted {
                 self.canvas.circle(x, y + BAR - 2.0, 1.3, "wrote", &text);
             } else {
-                self.canvas.cross(x, y + BAR / 2.0, 3.5, "refused", &text);
+                self.canvas.cross(x, y + BAR - 3.0, 3.0, "refused", &text);
             }
         }
     }
