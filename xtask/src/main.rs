@@ -4,6 +4,7 @@
 
 mod ci;
 mod setup;
+mod soak;
 mod step;
 mod test;
 
@@ -16,6 +17,7 @@ cargo xtask setup --check    only say what is there; fails if a server is missin
 cargo xtask test [ARGS]      setup, then every test and doctest; ARGS go to `cargo test`
 cargo xtask test --quick     without setup, skipping what needs a server that is not there
 cargo xtask ci               all that .ci/run runs: format, lints, docs, licences, tests
+cargo xtask soak [ARGS]      fresh seeds on the simulator, 10 minutes or --minutes N; ARGS go to `semafence sim`
 cargo xtask help             this text
 
 Environment:
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         ["test", "--quick", rest @ ..] => test::quick(rest),
         ["test", rest @ ..] => test::all(rest),
         ["ci"] => ci::run(),
+        ["soak", rest @ ..] => soak::run(rest),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             ExitCode::SUCCESS
