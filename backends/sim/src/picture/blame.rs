@@ -13,14 +13,15 @@ pub(super) struct Blame<'a> {
     pub(super) violation: &'a Violation,
     /// The acquisitions that it names, also by their holder ids.
     pub(super) ops: BTreeSet<Op>,
-    /// Who the holders in its text are.
-    pub(super) who: String,
+    /// What it says, with the acquisitions in place of their holder ids.
+    text: String,
 }
 
 impl Blame<'_> {
     /// Number, invariant and text in a line.
     pub(super) fn line(&self) -> String {
-        format!("{}. {}{}", self.number, self.violation, self.who)
+        let Violation { at, invariant, .. } = self.violation;
+        format!("{}. {:.3} s: {invariant}: {}", self.number, at.as_secs_f64(), self.text)
     }
 }
 
@@ -28,24 +29,27 @@ impl Blame<'_> {
 pub(super) fn blames<'a>(report: &'a Report, all: &BTreeMap<Op, Acquisition<'_>>) -> Vec<Blame<'a>> {
     let mut violations: Vec<&Violation> = report.violations.iter().collect();
     violations.sort_by_key(|violation| violation.at);
-    (1..)
-        .zip(violations)
-        .map(|(number, violation)| {
-            let mut ops: BTreeSet<Op> = violation.ops.iter().copied().collect();
-            let mut who = String::new();
-            for (op, acquisition) in all {
-                let holder = acquisition.permit.as_ref().map(|permit| permit.holder.to_string());
-                if holder.is_some_and(|holder| violation.text.contains(&holder)) {
-                    ops.insert(*op);
-                    who += &format!(" (that is #{op} of client {})", acquisition.asked.client);
-                }
-            }
-            Blame {
-                number,
-                violation,
-                ops,
-                who,
-            }
-        })
+    let numbered = (1..).zip(violations);
+    numbered
+        .map(|(number, violation)| blame(number, violation, all))
         .collect()
+}
+
+fn blame<'a>(number: usize, violation: &'a Violation, all: &BTreeMap<Op, Acquisition<'_>>) -> Blame<'a> {
+    let mut ops: BTreeSet<Op> = violation.ops.iter().copied().collect();
+    let mut text = violation.text.clone();
+    for (op, acquisition) in all {
+        let Some(permit) = &acquisition.permit else { continue };
+        let holder = permit.holder.to_string();
+        if text.contains(&holder) {
+            ops.insert(*op);
+            text = text.replace(&holder, &format!("#{op} of client {}", acquisition.asked.client));
+        }
+    }
+    Blame {
+        number,
+        violation,
+        ops,
+        text,
+    }
 }

@@ -161,6 +161,28 @@ fn two_that_were_granted_one_slot_by_a_wrong_script_are_told_apart() {
 }
 
 #[test]
+fn a_holder_that_a_violation_names_is_shown_by_its_number() {
+    let (mut outcome, options) = played(Profile::Calm, 3);
+    let granted = outcome.history.events.iter().find_map(|event| match &event.what {
+        What::Granted { op, holder, .. } => Some((*op, *holder)),
+        _ => None,
+    });
+    let (op, holder) = granted.unwrap();
+    let named = Violation {
+        text: format!("{holder} is in the way"),
+        ..violation(9_000, Vec::new())
+    };
+    outcome.report.violations.push(named);
+
+    let page = html(&outcome.history, &outcome.report, &options);
+
+    assert!(page.contains(&format!("exclusive-slot: #{op} of client ")));
+    assert!(page.contains(&format!("class=\"blamed\"><title>#{op} of client ")));
+    let report = page.split("<h2 class=\"bad\">").nth(1).unwrap();
+    assert!(report.contains(&format!("{holder} is in the way")));
+}
+
+#[test]
 fn what_a_fault_explains_is_amber_and_no_violation() {
     let mut splits = (1..100).map(|seed| played(Profile::Split, seed));
     let explained = |outcome: &Outcome| !outcome.report.overlaps.is_empty() && outcome.report.is_clean();
