@@ -1,0 +1,31 @@
+//! The designs that are known to be wrong.
+
+/// Each of them has to be caught: what earlier libraries did, and what is easily done.
+pub const KNOWN_WRONG_DESIGNS: [&str; 26] = [
+    "token from a plain INCR",
+    "token from time without a floor, or without the guard after failover",
+    "local deadline counted from the reply instead of from before the request",
+    "no drift margin on the local deadline",
+    "release without checking the holder",
+    "refresh brings back an expired lease",
+    "expiry judged by the client's clock",
+    "heartbeat stops after the first error",
+    "cancelled waiter stays in the queue",
+    "hand-off to a dead waiter with a full ttl",
+    "retry with a new holder id",
+    "cancelled acquire leaves its heartbeat running",
+    "off-by-one of the limit in the hand-off path",
+    "acquire not idempotent",
+    "deadline computed but not enforced while a call hangs",
+    "\"not held\" answer to a refresh ignored",
+    "drop does not release",
+    "NOSCRIPT not retried",
+    "lease measured on the wall clock",
+    "no fallback poll while waiting",
+    "no re-discovery of the master",
+    "a newcomer jumps the queue",
+    "release forgets the queue",
+    "refreshed deadline counted from the old one",
+    "lease not extended when an acquire is retried",
+    "release gives up after the first connection error",
+];

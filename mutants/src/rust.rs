@@ -1,0 +1,186 @@
+//! Mutants of the Rust sources; what they change is in `semafence-mutants-edits`.
+
+use semafence_sim::check::Invariant::{
+    self, AtMostLimit, ExclusiveSlot, HandOver, IdlePermit, LossTold, NoLeak, NoSpuriousLoss, NoUnexplainedError,
+    NothingLeft, OnePermitPerOp, OverlapBound, PromptReturn, Served, Stolen,
+};
+use semafence_sim::explore::Profile::{
+    self, Calm, Clocks, Everything, Failover, Network, Operators, Processes, Server, Split,
+};
+
+use crate::mutant::Mutant;
+
+const fn mutant(
+    name: &'static str,
+    row: &'static str,
+    caught_by: &'static [Invariant],
+    profiles: &'static [Profile],
+    first: (Profile, u64),
+) -> Mutant {
+    Mutant {
+        name,
+        row: Some(row),
+        scripts: &[],
+        caught_by,
+        profiles,
+        first,
+    }
+}
+
+pub(crate) const MUTANTS: &[Mutant] = &[
+    mutant(
+        "deadline_counted_from_the_reply",
+        "local deadline counted from the reply instead of from before the request",
+        &[ExclusiveSlot, LossTold, AtMostLimit],
+        &[Network],
+        (Network, 1),
+    ),
+    mutant(
+        "no_drift_margin",
+        "no drift margin on the local deadline",
+        &[ExclusiveSlot, LossTold],
+        &[Clocks],
+        (Clocks, 1),
+    ),
+    mutant(
+        "expiry_judged_by_the_clients_clock",
+        "expiry judged by the client's clock",
+        &[ExclusiveSlot, LossTold, Stolen, NoLeak, IdlePermit],
+        &[Clocks],
+        (Clocks, 1),
+    ),
+    mutant(
+        "heartbeat_stops_after_the_first_error",
+        "heartbeat stops after the first error",
+        &[NoSpuriousLoss, NoLeak],
+        &[Network, Server],
+        (Network, 1),
+    ),
+    mutant(
+        "cancelled_waiter_stays_in_the_queue",
+        "cancelled waiter stays in the queue",
+        &[PromptReturn, IdlePermit, HandOver, NoLeak],
+        &[Calm],
+        (Calm, 1),
+    ),
+    mutant(
+        "retry_with_a_new_holder_id",
+        "retry with a new holder id",
+        &[OnePermitPerOp, NoLeak, IdlePermit],
+        &[Network],
+        (Network, 1),
+    ),
+    mutant(
+        "cancelled_acquire_leaves_its_heartbeat",
+        "cancelled acquire leaves its heartbeat running",
+        &[NoLeak, PromptReturn, IdlePermit, NothingLeft],
+        &[Calm],
+        (Calm, 1),
+    ),
+    mutant(
+        "deadline_not_enforced_while_a_call_hangs",
+        "deadline computed but not enforced while a call hangs",
+        &[ExclusiveSlot, LossTold],
+        &[Network],
+        (Network, 1),
+    ),
+    mutant(
+        "not_held_is_ignored",
+        "\"not held\" answer to a refresh ignored",
+        &[LossTold, ExclusiveSlot, OverlapBound],
+        &[Failover],
+        (Failover, 1),
+    ),
+    mutant(
+        "drop_does_not_release",
+        "drop does not release",
+        &[PromptReturn],
+        &[Calm],
+        (Calm, 1),
+    ),
+    mutant(
+        "noscript_is_not_retried",
+        "NOSCRIPT not retried",
+        &[NoUnexplainedError],
+        &[Server],
+        (Server, 1),
+    ),
+    mutant(
+        "lease_on_the_wall_clock",
+        "lease measured on the wall clock",
+        &[NoLeak, ExclusiveSlot, LossTold, NoSpuriousLoss],
+        &[Clocks],
+        (Clocks, 1),
+    ),
+    mutant(
+        "no_fallback_poll",
+        "no fallback poll while waiting",
+        &[Served, IdlePermit],
+        &[Network],
+        (Network, 1),
+    ),
+    mutant(
+        "no_rediscovery_of_the_master",
+        "no re-discovery of the master",
+        &[Served, NoUnexplainedError, NoSpuriousLoss],
+        &[Failover],
+        (Failover, 1),
+    ),
+    mutant(
+        "refreshed_deadline_counted_from_the_old_one",
+        "refreshed deadline counted from the old one",
+        &[ExclusiveSlot, LossTold],
+        &[Network],
+        (Network, 1),
+    ),
+    mutant(
+        "release_gives_up_after_the_first_connection_error",
+        "release gives up after the first connection error",
+        &[PromptReturn, NoLeak],
+        &[Network, Server],
+        (Network, 1),
+    ),
+    mutant(
+        "refreshed_deadline_counted_from_the_reply",
+        "",
+        &[ExclusiveSlot, LossTold],
+        &[Network],
+        (Network, 1),
+    ),
+    mutant(
+        "force_is_ignored",
+        "",
+        &[LossTold, ExclusiveSlot],
+        &[Operators],
+        (Operators, 1),
+    ),
+    mutant(
+        "keeper_gives_up_a_release_after_the_first_error",
+        "",
+        &[PromptReturn, NoLeak],
+        &[Network, Server],
+        (Network, 1),
+    ),
+    mutant(
+        "a_request_on_its_way_is_not_doubtful",
+        "",
+        &[NoLeak, IdlePermit, NothingLeft, OnePermitPerOp],
+        &[Network, Everything],
+        (Network, 1),
+    ),
+    mutant(
+        "a_request_on_its_way_is_forgotten",
+        "",
+        &[NoLeak, PromptReturn, IdlePermit, OnePermitPerOp],
+        &[Calm],
+        (Calm, 1),
+    ),
+    mutant(
+        "an_error_of_the_server_loses_the_lease",
+        "",
+        &[NoSpuriousLoss],
+        &[Server, Split, Processes],
+        (Server, 1),
+    ),
+    mutant("a_lease_is_never_refreshed", "", &[NoSpuriousLoss], &[Calm], (Calm, 1)),
+];

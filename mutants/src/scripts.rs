@@ -1,0 +1,3 @@
+//! Mutants of the scripts.
+use crate::mutant::Mutant;
+pub(crate) const MUTANTS: &[Mutant] = &[];
