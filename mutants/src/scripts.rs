@@ -1,3 +1,597 @@
 //! Mutants of the scripts.
+
+use semafence_sim::check::Invariant::{
+    self, AtMostLimit, ExclusiveSlot, FenceAccepts, Fifo, HandOver, IdlePermit, LossTold, NoLeak, NoSpuriousLoss,
+    NoUnexplainedError, NothingLeft, OnePermitPerOp, PromptReturn, ReleaseByHolder, Served, ServerLimit, Stolen,
+    TokenOrder, TokenUnique,
+};
+use semafence_sim::explore::Profile::{
+    self, Calm, Everything, Failover, Memory, Network, Operators, Processes, Steps, Twice,
+};
+
 use crate::mutant::Mutant;
-pub(crate) const MUTANTS: &[Mutant] = &[];
+use crate::script::File::{Acquire, AcquireFree, Common, ForceRelease, Refresh, Release, ReleaseFree, Resize};
+use crate::script::Replace;
+
+const fn mutant(
+    name: &'static str,
+    row: Option<&'static str>,
+    scripts: &'static [Replace],
+    caught_by: &'static [Invariant],
+    profiles: &'static [Profile],
+    first: (Profile, u64),
+) -> Mutant {
+    Mutant {
+        name,
+        row,
+        scripts,
+        caught_by,
+        profiles,
+        first,
+    }
+}
+
+const TOKEN: &str = "put('token', «state.gen == generation.base and math.max(state.token + 1, us) or first_token()»)";
+const TOKEN_FREE: &str = "local token = «math.max((tonumber(got[9]) or 0) + 1, us)»";
+const TOKENS: &[Invariant] = &[TokenOrder, TokenUnique, FenceAccepts];
+
+pub(crate) const MUTANTS: &[Mutant] = &[
+    mutant(
+        "token_from_a_plain_incr",
+        Some("token from a plain INCR"),
+        &[
+            Replace::new(Common, TOKEN, "state.token + 1"),
+            Replace::new(AcquireFree, TOKEN_FREE, "(tonumber(got[9]) or 0) + 1"),
+        ],
+        TOKENS,
+        &[Failover],
+        (Failover, 1),
+    ),
+    mutant(
+        "token_without_a_floor",
+        Some("token from time without a floor, or without the guard after failover"),
+        &[
+            Replace::new(Common, TOKEN, "us"),
+            Replace::new(AcquireFree, TOKEN_FREE, "us"),
+        ],
+        TOKENS,
+        &[Steps],
+        (Steps, 1),
+    ),
+    mutant(
+        "token_without_the_guard",
+        Some("token from time without a floor, or without the guard after failover"),
+        &[Replace::new(Common, TOKEN, "math.max(state.token + 1, us)")],
+        TOKENS,
+        &[Steps],
+        (Steps, 1),
+    ),
+    mutant(
+        "a_generation_without_a_head_start",
+        None,
+        &[Replace::new(
+            Common,
+            "1048576 + tonumber(string.sub(replid, 1, 5), 16), «us + 4294967296»)",
+            "us",
+        )],
+        TOKENS,
+        &[Steps],
+        (Steps, 1),
+    ),
+    mutant(
+        "a_generation_that_forgets_its_base",
+        None,
+        &[Replace::new(
+            Common,
+            "base = «math.max((base or 0) + 1048576 + tonumber(string.sub(replid, 1, 5), 16), us + 4294967296)»",
+            "us + 4294967296",
+        )],
+        TOKENS,
+        &[Twice],
+        (Twice, 1),
+    ),
+    mutant(
+        "a_generation_without_a_step",
+        None,
+        &[Replace::new(
+            Common,
+            "return math.max(«state.token + step + jitter», generation.base, us, lost) + 1",
+            "0",
+        )],
+        TOKENS,
+        &[Twice, Memory],
+        (Twice, 1),
+    ),
+    mutant(
+        "a_lost_record_without_a_floor",
+        None,
+        &[Replace::new(
+            Common,
+            "return math.max(state.token + step + jitter, generation.base, us, «lost») + 1",
+            "0",
+        )],
+        TOKENS,
+        &[Memory],
+        (Memory, 1),
+    ),
+    mutant(
+        "a_generation_is_never_recorded",
+        None,
+        &[Replace::new(
+            Common,
+            "«redis.call('HSET', KEYS[7], 'replid', replid, 'base', base, 'at', at)»",
+            "",
+        )],
+        TOKENS,
+        &[Calm],
+        (Calm, 1),
+    ),
+    mutant(
+        "the_shortcut_passes_over_another_generation",
+        None,
+        &[Replace::new(
+            AcquireFree,
+            "if «generation[1] == string.match(info, '^%x+', label + 1) and generation[2] == got[10]» then",
+            "true",
+        )],
+        TOKENS,
+        &[Failover],
+        (Failover, 1),
+    ),
+    mutant(
+        "a_token_is_given_twice",
+        None,
+        &[Replace::new(Common, TOKEN, "math.max(state.token, us)")],
+        TOKENS,
+        &[Failover],
+        (Failover, 1),
+    ),
+    mutant(
+        "release_without_checking_the_holder",
+        Some("release without checking the holder"),
+        &[Replace::new(
+            Release,
+            "elseif not kind then
+  «bury_it = true»",
+            "local first = redis.call('ZRANGE', KEYS[2], 0, 0)[1]
+  if first then end_lease(first, record_of(first)) end",
+        )],
+        &[Stolen, ExclusiveSlot, LossTold],
+        &[Network],
+        (Network, 1),
+    ),
+    mutant(
+        "refresh_brings_back_an_expired_lease",
+        Some("refresh brings back an expired lease"),
+        &[Replace::new(
+            Refresh,
+            "elseif kind == 'f' then
+    answer = 3«»",
+            "
+  elseif not kind then
+    put(id, 'h 1 1 ' .. ttl .. ' ' .. ttl .. ' 0 ' .. int(now) .. ' ' .. int(state.token) .. ' 0-0 ')
+    leases[#leases + 1] = now + ttl
+    leases[#leases + 1] = id
+    longest = math.max(longest, ttl)
+    answer = 1",
+        )],
+        &[ServerLimit, ExclusiveSlot, LossTold, NoLeak, OnePermitPerOp],
+        &[Network, Processes],
+        (Network, 1),
+    ),
+    mutant(
+        "refresh_does_not_look_at_the_expiry",
+        None,
+        &[
+            Replace::new(Refresh, "local _, alive = «sweep()»", "nil, nil"),
+            Replace::new(Refresh, "expiry and «tonumber(expiry) > now» then", "true"),
+        ],
+        &[NoLeak, IdlePermit],
+        &[Network, Processes],
+        (Network, 1),
+    ),
+    mutant(
+        "a_hand_off_gives_a_full_ttl",
+        Some("hand-off to a dead waiter with a full ttl"),
+        &[Replace::new(Common, "grant(id, waiter, «waiter.window»)", "waiter.ttl")],
+        &[HandOver],
+        &[Processes],
+        (Processes, 1),
+    ),
+    mutant(
+        "a_hand_off_lets_in_one_too_many",
+        Some("off-by-one of the limit in the hand-off path"),
+        &[Replace::new(
+            Common,
+            "elseif state.used + waiter.weight <= «limit» then",
+            "limit + 1",
+        )],
+        &[ServerLimit, AtMostLimit],
+        &[Calm],
+        (Calm, 1),
+    ),
+    mutant(
+        "acquire_is_not_idempotent",
+        Some("acquire not idempotent"),
+        &[
+            Replace::new(AcquireFree, "if «not got[1] and» got[8] and", ""),
+            Replace::new(
+                Acquire,
+                "if expiry and tonumber(expiry) > now then «return confirm()» end",
+                "if mode ~= 'q' then return take() else return confirm() end",
+            ),
+        ],
+        &[OnePermitPerOp, ServerLimit, NoLeak, IdlePermit],
+        &[Network],
+        (Network, 1),
+    ),
+    mutant(
+        "a_newcomer_jumps_the_queue",
+        Some("a newcomer jumps the queue"),
+        &[
+            Replace::new(
+                Acquire,
+                "local function fits() return «state.queued == 0 and »claim.weight",
+                "",
+            ),
+            Replace::new(AcquireFree, "and «is_zero(got[4]) and »is_zero(got[5])", ""),
+        ],
+        &[Fifo],
+        &[Calm],
+        (Calm, 1),
+    ),
+    mutant(
+        "release_forgets_the_queue",
+        Some("release forgets the queue"),
+        &[Replace::new(
+            Release,
+            "if state.used > 0 then sweep() end
+«serve()»",
+            "",
+        )],
+        &[IdlePermit],
+        &[Calm],
+        (Calm, 1),
+    ),
+    mutant(
+        "the_shortcut_of_release_forgets_the_queue",
+        None,
+        &[Replace::new(
+            ReleaseFree,
+            "and got[6] and «is_zero(got[4]) and »is_zero(got[5])",
+            "",
+        )],
+        &[IdlePermit],
+        &[Calm],
+        (Calm, 1),
+    ),
+    mutant(
+        "a_retry_does_not_extend_the_lease",
+        Some("lease not extended when an acquire is retried"),
+        &[Replace::new(
+            Acquire,
+            "«renew('ZADD', KEYS[2], now + claim.ttl, id)»",
+            "",
+        )],
+        &[LossTold, ExclusiveSlot, NoSpuriousLoss],
+        &[Calm],
+        (Calm, 1),
+    ),
+    mutant(
+        "ended_leases_are_never_swept",
+        None,
+        &[Replace::new(
+            Common,
+            "if «ends > now» then
+      next_end, next_id",
+            "true",
+        )],
+        &[IdlePermit, NoLeak, Served, NothingLeft],
+        &[Processes],
+        (Processes, 1),
+    ),
+    mutant(
+        "leases_are_swept_too_early",
+        None,
+        &[Replace::new(
+            Common,
+            "if ends > «now» then
+      next_end, next_id",
+            "now + 300",
+        )],
+        &[Stolen, LossTold, ExclusiveSlot],
+        &[Calm],
+        (Calm, 1),
+    ),
+    mutant(
+        "no_tombstone_is_left",
+        None,
+        &[Replace::new(
+            Release,
+            "if kind ~= 't' and kind ~= 'f' and «bury_it» then",
+            "false",
+        )],
+        &[NoLeak, OnePermitPerOp, IdlePermit, PromptReturn],
+        &[Network, Everything],
+        (Network, 1),
+    ),
+    mutant(
+        "a_tombstone_is_ignored",
+        None,
+        &[Replace::new(
+            Acquire,
+            "if until_ms and «tonumber(until_ms) > now» then",
+            "false",
+        )],
+        &[NoLeak, OnePermitPerOp, IdlePermit, PromptReturn],
+        &[Network, Everything],
+        (Network, 1),
+    ),
+    mutant(
+        "nobody_is_told_of_a_hand_off",
+        None,
+        &[Replace::new(Common, "«waiters.tell(waiter.inbox, 'g', id)»", "")],
+        &[IdlePermit, HandOver, Served],
+        &[Calm],
+        (Calm, 1),
+    ),
+    mutant(
+        "nobody_is_woken",
+        None,
+        &[Replace::new(
+            Common,
+            "      waiters.leave(id, text)
+      «waiters.tell(waiter.inbox, 'w', id)»",
+            "",
+        )],
+        &[IdlePermit, HandOver, Served],
+        &[Calm],
+        (Calm, 1),
+    ),
+    mutant(
+        "a_claim_window_is_one_millisecond",
+        None,
+        &[Replace::new(Common, "grant(id, waiter, «waiter.window»)", "1")],
+        &[Fifo, Served, IdlePermit],
+        &[Calm],
+        (Calm, 1),
+    ),
+    mutant(
+        "keys_expire_with_the_lease",
+        None,
+        &[
+            Replace::new(
+                Common,
+                "local need = «math.max(now + ttl, math.ceil(state.token / 1000)) + keep_ms»",
+                "now + ttl",
+            ),
+            Replace::new(Common, "local keep_ms, slack_ms = 3600000, «600000»", "0"),
+        ],
+        TOKENS,
+        &[Calm],
+        (Calm, 1),
+    ),
+    mutant(
+        "a_slot_is_given_twice",
+        None,
+        &[Replace::new(Common, "«put('high', last + 1)»", "")],
+        &[ServerLimit, ExclusiveSlot],
+        &[Calm],
+        (Calm, 1),
+    ),
+    mutant(
+        "slots_come_back_once_too_often",
+        None,
+        &[Replace::new(
+            Common,
+            "put('used', state.used - «(last - first + 1)»)",
+            "(last - first + 2)",
+        )],
+        &[ServerLimit, AtMostLimit],
+        &[Calm],
+        (Calm, 1),
+    ),
+    mutant(
+        "a_permit_taken_by_force_leaves_no_tombstone",
+        None,
+        &[Replace::new(ForceRelease, "«bury(id, 'f', claim.ttl)»", "")],
+        &[NoUnexplainedError, ReleaseByHolder, NoLeak],
+        &[Operators],
+        (Operators, 1),
+    ),
+    mutant(
+        "force_ends_no_lease",
+        None,
+        &[Replace::new(ForceRelease, "«end_lease(id, text)»", "")],
+        &[IdlePermit, ServerLimit, NoLeak],
+        &[Operators],
+        (Operators, 1),
+    ),
+    mutant(
+        "force_serves_nobody",
+        None,
+        &[Replace::new(
+            ForceRelease,
+            "if state.used > 0 then sweep() end
+«serve()»",
+            "",
+        )],
+        &[IdlePermit],
+        &[Operators],
+        (Operators, 1),
+    ),
+    mutant(
+        "resize_serves_nobody",
+        None,
+        &[Replace::new(
+            Resize,
+            "if state.used > 0 then sweep() end
+«serve()»",
+            "",
+        )],
+        &[IdlePermit],
+        &[Operators],
+        (Operators, 1),
+    ),
+    mutant(
+        "an_override_of_the_limit_is_ignored",
+        None,
+        &[Replace::new(
+            Common,
+            "return «state.limit > 0 and state.limit or »claim.limit",
+            "",
+        )],
+        &[ServerLimit, IdlePermit],
+        &[Operators],
+        (Operators, 1),
+    ),
+    mutant(
+        "the_shortcut_ignores_an_override_of_the_limit",
+        None,
+        &[Replace::new(
+            AcquireFree,
+            "and is_zero(got[5])« and is_zero(got[6])» then",
+            "",
+        )],
+        &[ServerLimit],
+        &[Operators],
+        (Operators, 1),
+    ),
+    mutant(
+        "a_quiet_process_counts_as_patient",
+        None,
+        &[Replace::new(
+            Common,
+            "return patience and «tonumber(patience) >= now»",
+            "true",
+        )],
+        &[IdlePermit, HandOver, NoLeak],
+        &[Processes],
+        (Processes, 1),
+    ),
+    mutant(
+        "a_waiting_process_counts_as_quiet",
+        None,
+        &[Replace::new(
+            Common,
+            "return patience and «tonumber(patience) >= now»",
+            "false",
+        )],
+        &[Served, Fifo, IdlePermit],
+        &[Calm],
+        (Calm, 1),
+    ),
+    mutant(
+        "everybody_has_the_same_ticket",
+        None,
+        &[Replace::new(Acquire, "put('ticket', «state.ticket + 1»)", "1")],
+        &[Fifo],
+        &[Calm],
+        (Calm, 1),
+    ),
+    mutant(
+        "asking_again_goes_to_the_end",
+        None,
+        &[Replace::new(
+            Acquire,
+            "elseif kind == 'q' then
+  listen()
+  if «redis.call('ZSCORE', KEYS[4], id)» then",
+            "redis.call('ZREM', KEYS[4], id) == 2",
+        )],
+        &[Fifo],
+        &[Calm],
+        (Calm, 1),
+    ),
+    mutant(
+        "refresh_extends_nothing",
+        None,
+        &[Replace::new(Refresh, "«send(renew, 'ZADD', KEYS[2], leases)»", "")],
+        &[LossTold, NoSpuriousLoss, ExclusiveSlot],
+        &[Calm],
+        (Calm, 1),
+    ),
+    mutant(
+        "a_sweep_serves_nobody",
+        None,
+        &[Replace::new(
+            Common,
+            "  «if freed then serve() end»
+  return next_end, next_id",
+            "",
+        )],
+        &[IdlePermit],
+        &[Processes],
+        (Processes, 1),
+    ),
+    mutant(
+        "a_waiter_that_leaves_stays_queued",
+        None,
+        &[Replace::new(
+            Release,
+            "answer = 2
+  «waiters().leave(id, text)»",
+            "",
+        )],
+        &[PromptReturn, NoLeak],
+        &[Calm],
+        (Calm, 1),
+    ),
+    mutant(
+        "the_next_look_is_an_hour_away",
+        None,
+        &[Replace::new(
+            Acquire,
+            "return «next_end and math.max(next_end - now, 0) or claim.ttl»",
+            "3600000",
+        )],
+        &[IdlePermit],
+        &[Processes],
+        (Processes, 1),
+    ),
+    mutant(
+        "a_lost_key_of_leases_frees_nothing",
+        None,
+        &[Replace::new(
+            Common,
+            "if «state.used > 0» then -- The lease key",
+            "false",
+        )],
+        &[IdlePermit, NoLeak, Served],
+        &[Memory],
+        (Memory, 1),
+    ),
+    mutant(
+        "a_lost_queue_blocks_newcomers",
+        None,
+        &[Replace::new(Common, "«put(count, 0)» -- An evicted", "")],
+        &[IdlePermit, Served],
+        &[Memory],
+        (Memory, 1),
+    ),
+    mutant(
+        "a_lost_state_leaves_the_rest",
+        None,
+        &[Replace::new(
+            Common,
+            "if «absent and redis.call('EXISTS', KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]) > 0» then",
+            "false",
+        )],
+        &[IdlePermit, Served, ServerLimit],
+        &[Memory],
+        (Memory, 1),
+    ),
+    mutant(
+        "a_lost_key_of_free_slots_is_not_found_again",
+        None,
+        &[Replace::new(
+            Common,
+            "if «#popped < 2 * count» then
+      find()",
+            "false",
+        )],
+        &[ServerLimit, AtMostLimit],
+        &[Memory],
+        (Memory, 1),
+    ),
+];
