@@ -20,6 +20,8 @@ pub enum Profile {
     Failover,
     /// Everything but what makes two masters.
     Everything,
+    /// Long holders are cut off while clocks drift and answers are slow, as far as that is allowed: their leases end.
+    Lapses,
     /// Keys are evicted, data is deleted, the server restarts empty.
     Memory,
     /// Messages are lost, late, repeated, and arrive when nobody waits for them any more.
@@ -30,6 +32,8 @@ pub enum Profile {
     Processes,
     /// The server stands still, restarts with its data, or refuses.
     Server,
+    /// The master fails, once or twice, and the clocks of the servers are seconds apart.
+    Skew,
     /// The master is cut off together with some clients, or stands still, and both sides have a master.
     Split,
     /// The server's clock is stepped.
@@ -38,16 +42,18 @@ pub enum Profile {
     Twice,
 }
 
-const NAMES: [(&str, Profile); 12] = [
+const NAMES: [(&str, Profile); 14] = [
     ("calm", Profile::Calm),
     ("clocks", Profile::Clocks),
     ("everything", Profile::Everything),
     ("failover", Profile::Failover),
+    ("lapses", Profile::Lapses),
     ("memory", Profile::Memory),
     ("network", Profile::Network),
     ("operators", Profile::Operators),
     ("processes", Profile::Processes),
     ("server", Profile::Server),
+    ("skew", Profile::Skew),
     ("split", Profile::Split),
     ("steps", Profile::Steps),
     ("twice", Profile::Twice),
@@ -59,8 +65,8 @@ const LAST: u64 = 40_000;
 
 impl Profile {
     /// All kinds, in the order of their names.
-    pub const ALL: [Self; 12] = {
-        let mut all = [Self::Calm; 12];
+    pub const ALL: [Self; 14] = {
+        let mut all = [Self::Calm; 14];
         let mut index = 0;
         while index < all.len() {
             all[index] = NAMES[index].1;
@@ -72,12 +78,21 @@ impl Profile {
     /// The kind that belongs to a seed where none is chosen.
     #[must_use]
     pub fn of(seed: u64) -> Self {
-        let count = Self::ALL.len() as u64;
-        Self::ALL[usize::try_from(draw(seed, &[0x9f0]) % count).expect("kinds are few")]
+        // Kinds that came later are drawn apart, so that most seeds stay what they were.
+        match draw(seed, &[0x9f0, 1]) % 14 {
+            0 => return Self::Lapses,
+            1 => return Self::Skew,
+            _ => {}
+        }
+        let mut first = Self::ALL
+            .into_iter()
+            .filter(|kind| !matches!(kind, Self::Lapses | Self::Skew));
+        let chosen = usize::try_from(draw(seed, &[0x9f0]) % 12).expect("kinds are few");
+        first.nth(chosen).expect("there were twelve kinds at first")
     }
 
     pub(super) fn needs_replicas(self) -> bool {
-        matches!(self, Self::Failover | Self::Split | Self::Twice)
+        matches!(self, Self::Failover | Self::Skew | Self::Split | Self::Twice)
     }
 
     /// What befalls the clients and servers of a run.
@@ -92,6 +107,8 @@ impl Profile {
             Self::Steps => (1..=count.min(3))
                 .map(|number| dice.at(number, dice.step(number)))
                 .collect(),
+            Self::Lapses => (1..=count.min(4)).flat_map(|number| dice.lapse(number)).collect(),
+            Self::Skew => dice.skew(),
             Self::Clocks => (1..=count + 2)
                 .map(|number| dice.at(number, dice.clock(number)))
                 .collect(),
@@ -345,6 +362,77 @@ impl Dice {
             verb: self.failover(2),
         };
         vec![first, second]
+    }
+
+    /// Answers of one client come late, then none: what it holds ends by its own clock, which is slow, and soon after by
+    /// the server's, which is fast.
+    fn lapse(&self, fault: u64) -> Vec<Fault> {
+        let client = self.client(fault);
+        let start = self.time(fault, 100, FIRST, LAST);
+        let cut = start + self.time(fault, 70, 200, 1_900);
+        let length = self.time(fault, 71, 1_500, 6_000);
+        let late = |link, part| Verb::Delay {
+            client,
+            link,
+            direction: Direction::Reply,
+            count: 200,
+            by: self.time(fault, part, 5, 180),
+        };
+        let drift = i32::try_from(self.pick(fault, 74, 0, 4_500)).expect("rates are small");
+        let drifting = cut - start + length;
+        let mut faults = vec![
+            Fault {
+                at: start,
+                verb: late(Link::Commands, 72),
+            },
+            Fault {
+                at: start,
+                verb: late(Link::Keeper, 73),
+            },
+            Fault {
+                at: cut,
+                verb: Verb::Partition { client, length },
+            },
+        ];
+        if self.pick(fault, 75, 0, 1) == 0 {
+            let (slow, fast) = (-drift, drift);
+            let verb = Verb::Drift {
+                client,
+                ppm: slow,
+                length: drifting,
+            };
+            faults.push(Fault { at: start, verb });
+            let verb = Verb::DriftClock {
+                server: 0,
+                ppm: fast,
+                length: drifting,
+            };
+            faults.push(Fault { at: start, verb });
+        }
+        faults
+    }
+
+    /// The servers' clocks are set apart before anybody works; by so little that leases which were given by one and end by
+    /// another do not last beyond the run.
+    fn skew(&self) -> Vec<Fault> {
+        let step = |server: u32, part| {
+            let by = i64::try_from(self.pick(20, part, 0, 10_000)).expect("steps are small");
+            let verb = Verb::StepClock {
+                server,
+                by_ms: by - 5_000,
+            };
+            Fault {
+                at: Duration::from_millis(1),
+                verb,
+            }
+        };
+        let mut faults = vec![step(0, 0), step(1, 1)];
+        if self.pick(20, 2, 0, 1) == 0 {
+            faults.extend(self.twice());
+        } else {
+            faults.push(self.at(1, self.failover(1)));
+        }
+        faults
     }
 
     fn split(&self, fault: u64) -> Verb {

@@ -44,7 +44,7 @@ impl Saboteur {
                 replace(client);
             }
         }
-        if fault.verb.trouble().is_some() {
+        if fault.verb.trouble().is_some() && !self.is_lasting(&fault.verb) {
             tokio::time::sleep(self.aftermath(&fault.verb)).await;
             self.recorder.add(self.sim.now(), What::Calmed { number });
         }
@@ -54,6 +54,12 @@ impl Saboteur {
     fn plays(&self, client: u32, processes: &[Process]) -> bool {
         let number = lock(&self.cast).get(&client).map(Process::number);
         processes.iter().any(|process| Some(process.number()) == number)
+    }
+
+    /// Whether a fault is felt to the end: clocks of servers that were set apart stay so, and a lease that one has given
+    /// ends early or late by the clock of the next.
+    fn is_lasting(&self, verb: &Verb) -> bool {
+        matches!(verb, Verb::StepClock { .. }) && self.setting.replicas > 0
     }
 
     fn victims(&self, verb: &Verb) -> Vec<Process> {

@@ -42,7 +42,12 @@ impl Setting {
         let clients = small(0, 2, 5);
         let limit = [1, 1, 2, 3][pick(1, 0, 3) as usize];
         let sparse = pick(2, 0, 1) == 0;
-        let hold = Duration::from_millis(pick(3, 60, 600));
+        let ttl = Duration::from_millis(pick(6, 10, 40) * 100);
+        let hold = match profile {
+            // Longer than a lease lasts, or none would end while it is held.
+            Profile::Lapses => ttl * 3 / 2,
+            _ => Duration::from_millis(pick(3, 60, 600)),
+        };
         let workers = if sparse { 1 } else { small(4, 1, 2) };
         let crowd = clients * workers;
         let think = if sparse {
@@ -55,7 +60,7 @@ impl Setting {
             workers,
             names: if pick(5, 0, 3) == 0 { 2 } else { 1 },
             limit,
-            ttl: Duration::from_millis(pick(6, 10, 40) * 100),
+            ttl,
             strategy: match pick(7, 0, 9) {
                 0 | 1 => Strategy::Notify,
                 2 => Strategy::Poll,
