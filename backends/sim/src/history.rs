@@ -146,6 +146,11 @@ pub enum What {
     },
     /// A fault begins.
     Disturbed(Disturbance),
+    /// A fault does no more; what it has left behind may be felt until it is calmed.
+    Ceased {
+        /// Which fault, by its number.
+        number: u32,
+    },
     /// Its effects are over: what it made slower or impossible works again.
     Calmed {
         /// Which fault, by its number.

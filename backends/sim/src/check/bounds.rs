@@ -28,6 +28,13 @@ pub(super) fn operation(ttl: Duration) -> Duration {
     timeout + timeout / 4
 }
 
+/// Within how long after a fault did something for the last time a refresh or a release gets through: one that was on its
+/// way goes unanswered, and it is sent again a step later.
+pub(super) fn again(ttl: Duration, refresh_interval: Duration) -> Duration {
+    let step = (ttl / 30).clamp(Duration::from_millis(100), Duration::from_secs(1));
+    operation(ttl) * 2 + step.min(refresh_interval / 2) + RECONNECT + SLACK
+}
+
 /// How long a permit that was handed over is kept for a waiter that does not confirm it.
 pub(super) fn window(ttl: Duration) -> Duration {
     ttl.min(Duration::from_secs(2))

@@ -60,8 +60,10 @@ pub enum Invariant {
     /// when the client is calm, since messages that were held may arrive late; nothing is said where a clock of everybody
     /// stepped. Needs records.
     NoLeak,
-    /// A loss has a reason: its lease was gone from a server that served, it was taken by force, the client closed, or in
-    /// the last two ttls a fault befell its client or everybody. Holds under every fault.
+    /// A loss has a reason: its lease was gone from a server that served, it was taken by force, the client closed, a server
+    /// refused, or no refresh got through. That has a reason where a fault befell its client or everybody within the last
+    /// notice, and has not ceased for so long that a refresh which was sent again got through: two operations and a step
+    /// between them. Holds under every fault.
     NoSpuriousLoss,
     /// An error has a reason: within the 5 s before the call or during it a fault befell its client or everybody, no
     /// server served, an operator took something of that name by force or changed its limit. Holds under every fault.
@@ -77,8 +79,9 @@ pub enum Invariant {
     /// older's client is calm again and the server that keeps its lease serves no more, and never later than one ttl after
     /// that server served last or the newer was granted. Where a clock is the reason: one ttl after the newer was granted.
     OverlapBound,
-    /// What is over is gone from the servers within 500 ms, while its client is calm from one ttl before until then.
-    /// Needs records.
+    /// What is over is gone from the servers within 500 ms, while its client is calm from one ttl before until then. Where
+    /// it is not, but no server refuses, it is gone once every fault has ceased for two operations and a step between them,
+    /// if that is within one ttl: a release is sent again. Needs records.
     PromptReturn,
     /// A release answers *held* only where the loss had not been told, answers once, and answers *held* where the lease was
     /// there and nobody disturbed.

@@ -99,6 +99,6 @@ mod tests {
              9001 record",
         );
 
-        assert_eq!(report.broken(), [Invariant::NoLeak]);
+        assert_eq!(report.broken(), [Invariant::PromptReturn, Invariant::NoLeak]);
     }
 }

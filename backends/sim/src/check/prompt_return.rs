@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use semafence::HolderId;
 
-use crate::check::bounds::PROMPT;
+use crate::check::bounds::{PROMPT, again};
 use crate::check::facts::Facts;
 use crate::check::life::Life;
 use crate::check::span::Span;
 use crate::check::{Invariant, Report};
-use crate::history::ServerId;
+use crate::history::{ServerId, Trouble};
 
 /// What a server has on record of a holder: a lease or a place in the queue.
 struct Entry<'a> {
@@ -23,7 +23,7 @@ struct Entry<'a> {
 pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
     for entry in entries(facts) {
         let candidates = facts.candidates(entry.holder, entry.client, entry.name, entry.span.from);
-        let Some(latest) = gone_by(facts, &candidates) else {
+        let Some(latest) = gone_by(facts, &candidates, entry.span.from) else {
             continue;
         };
         let serves = facts.servers.serves(entry.server, latest);
@@ -54,10 +54,10 @@ fn entries<'f, 'a>(facts: &'f Facts<'a>) -> impl Iterator<Item = Entry<'a>> + us
 }
 
 /// By when it must be gone, whichever of these it is of; `None` if one of them is not over or was disturbed.
-fn gone_by(facts: &Facts<'_>, candidates: &[&Life<'_>]) -> Option<Duration> {
+fn gone_by(facts: &Facts<'_>, candidates: &[&Life<'_>], since: Duration) -> Option<Duration> {
     let mut latest = None;
     for life in candidates {
-        latest = latest.max(Some(gone(facts, life)?));
+        latest = latest.max(Some(gone(facts, life).or_else(|| gone_again(facts, life, since))?));
     }
     latest
 }
@@ -72,6 +72,25 @@ fn gone(facts: &Facts<'_>, life: &Life<'_>) -> Option<Duration> {
         && facts.servers.always_served(calm)
         && !facts.servers.forgot_within(calm);
     undisturbed.then_some(gone)
+}
+
+/// By when it must be gone although a fault befell its client: a release that gets no answer is sent again for one ttl.
+/// Where a server refuses, it may not be: what is not allowed is not tried again. Says nothing about what came after it was over: a late acquire, which no release follows.
+fn gone_again(facts: &Facts<'_>, life: &Life<'_>, since: Duration) -> Option<Duration> {
+    let over = life.returning.or(life.ended.map(|(at, _)| at))?;
+    let (ttl, client) = (life.asked.ttl, life.asked.client);
+    let needs = again(ttl, life.asked.refresh_interval);
+    let gone = facts.troubles.quiet_from(client, over, needs).saturating_add(needs);
+    let meanwhile = Span::new(over.saturating_sub(ttl), gone);
+    let is_certain = since <= over
+        && gone <= over + ttl
+        && life.lost.is_none()
+        && life.died.is_none()
+        && !facts.troubles.befell(Trouble::Refusal, client, meanwhile)
+        && facts.servers.always_served(meanwhile)
+        && !facts.servers.forgot_within(meanwhile)
+        && !facts.servers.split_within(meanwhile);
+    is_certain.then_some(gone)
 }
 
 #[cfg(test)]
@@ -99,6 +118,16 @@ mod tests {
     #[test]
     fn a_fault_may_delay_it() {
         assert_eq!(returned("900 disturb 1 network client=1"), []);
+    }
+
+    #[test]
+    fn a_release_is_sent_again_when_the_fault_is_over() {
+        let ceased = |at: u64| returned(&format!("900 disturb 1 network client=1\n{at} cease 1"));
+
+        assert_eq!(ceased(990), [Invariant::PromptReturn]);
+        // By then its lease has ended.
+        assert_eq!(ceased(2500), []);
+        assert_eq!(returned("900 disturb 1 refusal\n990 cease 1"), []);
     }
 
     #[test]

@@ -127,7 +127,7 @@ fn what(clients: &mut BTreeMap<u64, u32>, words: &Words<'_>) -> What {
         "record" => What::Record(record(clients, words)),
         "grant" | "busy" | "cancel" | "timeout" | "fail" => answer(words),
         "lose" | "return" | "returned" | "write" => use_of(words),
-        "pause" | "resume" | "die" | "disturb" | "calm" => fault(words),
+        "pause" | "resume" | "die" | "disturb" | "cease" | "calm" => fault(words),
         _ => world(words),
     }
 }
@@ -201,6 +201,9 @@ fn fault(words: &Words<'_>) -> What {
         "pause" => What::Paused { client: client() },
         "resume" => What::Resumed { client: client() },
         "die" => What::Died { client: client() },
+        "cease" => What::Ceased {
+            number: words.number(2),
+        },
         "calm" => What::Calmed {
             number: words.number(2),
         },

@@ -12,6 +12,8 @@ struct Fault {
     trouble: Trouble,
     client: Option<u32>,
     span: Span,
+    /// When it did no more.
+    ceased: Option<Duration>,
 }
 
 impl Fault {
@@ -32,6 +34,7 @@ impl Troubles {
         match &event.what {
             What::Disturbed(fault) => self.begin(at, Some(fault.number), fault.trouble, fault.client),
             What::Paused { client } => self.begin(at, None, Trouble::Process, Some(*client)),
+            What::Ceased { number } => self.cease(at, *number),
             What::Calmed { number } => self.end(at, |fault| fault.number == Some(*number)),
             What::Resumed { client } => self.end(at, |fault| fault.number.is_none() && fault.client == Some(*client)),
             _ => {}
@@ -44,7 +47,15 @@ impl Troubles {
             trouble,
             client,
             span: Span::new(at, Duration::MAX),
+            ceased: None,
         });
+    }
+
+    fn cease(&mut self, at: Duration, number: u32) {
+        let fault = self.faults.iter_mut().rev().find(|fault| fault.number == Some(number));
+        if let Some(fault) = fault {
+            fault.ceased = Some(at);
+        }
     }
 
     fn end(&mut self, at: Duration, is_it: impl Fn(&Fault) -> bool) {
@@ -56,6 +67,23 @@ impl Troubles {
     /// Whether nothing befalls this client within the span.
     pub(super) fn calm(&self, client: u32, span: Span) -> bool {
         !self.within(span).any(|fault| fault.befalls(client))
+    }
+
+    /// The first moment from `from` on after which no fault does anything to this client for `rest`.
+    pub(super) fn quiet_from(&self, client: u32, from: Duration, rest: Duration) -> Duration {
+        let faults = self.faults.iter().filter(|fault| fault.befalls(client));
+        faults.fold(from, |quiet, fault| {
+            let acts = Span::new(
+                fault.span.from,
+                fault.ceased.unwrap_or(Duration::MAX).min(fault.span.until),
+            );
+            let wait = Span::new(quiet, quiet.saturating_add(rest));
+            if acts.touches(&wait) {
+                quiet.max(acts.until)
+            } else {
+                quiet
+            }
+        })
     }
 
     /// Whether nothing befalls anybody within the span.

@@ -20,7 +20,8 @@ pub enum Profile {
     Failover,
     /// Everything but what makes two masters.
     Everything,
-    /// Long holders are cut off while clocks drift and answers are slow, as far as that is allowed: their leases end.
+    /// Long holders are cut off while clocks drift and answers are slow, as far as that is allowed, and their leases end;
+    /// or for so short that they must not.
     Lapses,
     /// Keys are evicted, data is deleted, the server restarts empty.
     Memory,
@@ -365,9 +366,13 @@ impl Dice {
     }
 
     /// Answers of one client come late, then none: what it holds ends by its own clock, which is slow, and soon after by
-    /// the server's, which is fast.
+    /// the server's, which is fast. Or it is cut off for so short that nothing may end.
     fn lapse(&self, fault: u64) -> Vec<Fault> {
         let client = self.client(fault);
+        if self.pick(fault, 76, 0, 1) == 0 {
+            let length = self.time(fault, 77, 150, 900);
+            return vec![self.at(fault, Verb::Partition { client, length })];
+        }
         let start = self.time(fault, 100, FIRST, LAST);
         let cut = start + self.time(fault, 70, 200, 1_900);
         let length = self.time(fault, 71, 1_500, 6_000);
@@ -412,14 +417,14 @@ impl Dice {
         faults
     }
 
-    /// The servers' clocks are set apart before anybody works; by so little that leases which were given by one and end by
-    /// another do not last beyond the run.
+    /// The servers' clocks are set apart before anybody works; by less than there is between two failovers, which
+    /// is what tokens need where the second forgets what the first has begun.
     fn skew(&self) -> Vec<Fault> {
         let step = |server: u32, part| {
-            let by = i64::try_from(self.pick(20, part, 0, 10_000)).expect("steps are small");
+            let by = i64::try_from(self.pick(20, part, 0, 3_800)).expect("steps are small");
             let verb = Verb::StepClock {
                 server,
-                by_ms: by - 5_000,
+                by_ms: by - 1_900,
             };
             Fault {
                 at: Duration::from_millis(1),

@@ -45,6 +45,7 @@ impl Saboteur {
             }
         }
         if fault.verb.trouble().is_some() && !self.is_lasting(&fault.verb) {
+            self.recorder.add(self.sim.now(), What::Ceased { number });
             tokio::time::sleep(self.aftermath(&fault.verb)).await;
             self.recorder.add(self.sim.now(), What::Calmed { number });
         }
