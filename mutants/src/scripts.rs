@@ -6,7 +6,7 @@ use semafence_sim::check::Invariant::{
     TokenOrder, TokenUnique,
 };
 use semafence_sim::explore::Profile::{
-    self, Calm, Everything, Failover, Memory, Network, Operators, Processes, Steps, Twice,
+    self, Calm, Failover, Lapses, Memory, Network, Operators, Processes, Server, Skew,
 };
 
 use crate::mutant::Mutant;
@@ -55,16 +55,16 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             Replace::new(AcquireFree, TOKEN_FREE, "us"),
         ],
         TOKENS,
-        &[Steps],
-        (Steps, 1),
+        &[Skew],
+        (Skew, 1),
     ),
     mutant(
         "token_without_the_guard",
         Some("token from time without a floor, or without the guard after failover"),
         &[Replace::new(Common, TOKEN, "math.max(state.token + 1, us)")],
         TOKENS,
-        &[Steps],
-        (Steps, 1),
+        &[Skew],
+        (Skew, 1),
     ),
     mutant(
         "a_generation_without_a_head_start",
@@ -75,8 +75,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             "us",
         )],
         TOKENS,
-        &[Steps],
-        (Steps, 1),
+        &[Memory],
+        (Memory, 1),
     ),
     mutant(
         "a_generation_that_forgets_its_base",
@@ -87,8 +87,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             "us + 4294967296",
         )],
         TOKENS,
-        &[Twice],
-        (Twice, 1),
+        &[Skew],
+        (Skew, 1),
     ),
     mutant(
         "a_generation_without_a_step",
@@ -99,8 +99,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             "0",
         )],
         TOKENS,
-        &[Twice, Memory],
-        (Twice, 1),
+        &[Skew],
+        (Skew, 1),
     ),
     mutant(
         "a_lost_record_without_a_floor",
@@ -123,8 +123,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             "",
         )],
         TOKENS,
-        &[Calm],
-        (Calm, 1),
+        &[Memory],
+        (Memory, 1),
     ),
     mutant(
         "the_shortcut_passes_over_another_generation",
@@ -143,8 +143,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         None,
         &[Replace::new(Common, TOKEN, "math.max(state.token, us)")],
         TOKENS,
-        &[Failover],
-        (Failover, 1),
+        &[Calm],
+        (Calm, 1),
     ),
     mutant(
         "release_without_checking_the_holder",
@@ -176,8 +176,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     answer = 1",
         )],
         &[ServerLimit, ExclusiveSlot, LossTold, NoLeak, OnePermitPerOp],
-        &[Network, Processes],
-        (Network, 1),
+        &[Server, Memory],
+        (Server, 1),
     ),
     mutant(
         "refresh_does_not_look_at_the_expiry",
@@ -274,8 +274,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             "",
         )],
         &[LossTold, ExclusiveSlot, NoSpuriousLoss],
-        &[Calm],
-        (Calm, 1),
+        &[Lapses],
+        (Lapses, 1),
     ),
     mutant(
         "ended_leases_are_never_swept",
@@ -300,8 +300,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             "now + 300",
         )],
         &[Stolen, LossTold, ExclusiveSlot],
-        &[Calm],
-        (Calm, 1),
+        &[Processes, Failover],
+        (Processes, 1),
     ),
     mutant(
         "no_tombstone_is_left",
@@ -312,8 +312,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             "false",
         )],
         &[NoLeak, OnePermitPerOp, IdlePermit, PromptReturn],
-        &[Network, Everything],
-        (Network, 1),
+        &[Processes],
+        (Processes, 1),
     ),
     mutant(
         "a_tombstone_is_ignored",
@@ -324,8 +324,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             "false",
         )],
         &[NoLeak, OnePermitPerOp, IdlePermit, PromptReturn],
-        &[Network, Everything],
-        (Network, 1),
+        &[Processes],
+        (Processes, 1),
     ),
     mutant(
         "nobody_is_told_of_a_hand_off",
@@ -345,14 +345,6 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             "",
         )],
         &[IdlePermit, HandOver, Served],
-        &[Calm],
-        (Calm, 1),
-    ),
-    mutant(
-        "a_claim_window_is_one_millisecond",
-        None,
-        &[Replace::new(Common, "grant(id, waiter, «waiter.window»)", "1")],
-        &[Fifo, Served, IdlePermit],
         &[Calm],
         (Calm, 1),
     ),

@@ -1,8 +1,8 @@
-//! A permit that is handed to somebody who cannot take it is kept for one window.
+//! A permit that is handed over is taken at once, and kept for one window for somebody who cannot take it.
 
 use std::time::Duration;
 
-use crate::check::bounds::{IN_FLIGHT, ROUNDING, operation, window};
+use crate::check::bounds::{IN_FLIGHT, PROMPT, ROUNDING, operation, window};
 use crate::check::facts::Facts;
 use crate::check::records::Stay;
 use crate::check::span::Span;
@@ -25,6 +25,21 @@ pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
             );
             report.add(Invariant::HandOver, at, [], text);
         }
+        check_taken(facts, report, stay);
+    }
+}
+
+/// Whoever is handed a permit is told, and has it at once.
+fn check_taken(facts: &Facts<'_>, report: &mut Report, stay: &Stay<'_>) {
+    let Some((life, grant)) = facts.life_of(stay.holder).and_then(|life| Some((life, life.grant?))) else {
+        return;
+    };
+    let (at, client) = (stay.span.from, life.asked.client);
+    let prompt = Span::new(at.saturating_sub(life.asked.ttl), at + PROMPT);
+    let is_late = grant.token == stay.token && grant.at > prompt.until;
+    if is_late && facts.troubles.calm(client, prompt) && facts.servers.always_served(prompt) {
+        let text = format!("{} is handed a permit of {} and is not told", life.op(), stay.name);
+        report.add(Invariant::HandOver, prompt.until, [life.op()], text);
     }
 }
 
@@ -75,5 +90,33 @@ mod tests {
     #[test]
     fn a_window_for_a_dead_waiter_is_fine() {
         assert_eq!(handed(4005), []);
+    }
+
+    fn told(at: u64, fault: &str) -> Vec<Invariant> {
+        let text = format!(
+            "0 ask 1 by 1
+             0 ask 2 by 2
+             5 record hold=1/5/0/3005
+             10 grant 1 token=5
+             15 record hold=1/5/0/3005 wait=2
+             {fault}
+             1000 return 1
+             1001 record hold=2/6/0/3001
+             {at} grant 2 token=6
+             {at} return 2
+             {at} record"
+        );
+        story(&text).broken()
+    }
+
+    #[test]
+    fn a_waiter_that_is_not_told_of_its_permit_is_caught() {
+        assert_eq!(told(1600, ""), [Invariant::HandOver]);
+        assert_eq!(told(1400, ""), []);
+    }
+
+    #[test]
+    fn a_message_that_a_fault_may_have_lost_is_no_defect() {
+        assert_eq!(told(1600, "900 disturb 1 network client=2"), []);
     }
 }

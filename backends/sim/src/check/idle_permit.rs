@@ -86,7 +86,8 @@ impl<'f, 'a> Book<'f, 'a> {
 
     /// From when on the first waiter could be served; leases end without a record.
     fn free_from(&self, record: &Record, span: Span) -> Option<Duration> {
-        let head = record.waiters.iter().find(|waiter| waiter.queues)?;
+        let queued = record.waiters.iter().find(|waiter| waiter.queues);
+        let head = queued.or(record.waiters.first())?;
         let limit = record.limit.unwrap_or(self.limit) as usize;
         let mut leases: Vec<(Duration, usize)> = record
             .holders
@@ -210,6 +211,22 @@ mod tests {
              0 ask 2 by 2
              15 record hold=1/5/0/3005 wait=2
              9000 resize",
+        );
+
+        assert_eq!(report.broken(), [Invariant::IdlePermit]);
+    }
+
+    #[test]
+    fn whoever_is_only_woken_is_woken_at_once() {
+        let report = story(
+            "0 ask 1 by 1
+             0 ask 2 by 2
+             5 record hold=1/5/0/3005
+             10 grant 1 token=5
+             15 record hold=1/5/0/3005 wake=2
+             1000 return 1
+             1001 record wake=2
+             3000 record",
         );
 
         assert_eq!(report.broken(), [Invariant::IdlePermit]);

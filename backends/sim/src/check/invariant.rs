@@ -36,9 +36,10 @@ pub enum Invariant {
     /// the client of the one that is passed was calm for its patience: who is not heard of for so long may lose its place.
     /// Needs records.
     Fifo,
-    /// A permit that is handed to a waiter whose client is dead or stands still is kept for one window. Assumes that no
-    /// late message of that client may be on its way: no network fault befell it since an operation's timeout before it
-    /// stopped. Needs records.
+    /// A permit that is handed to a waiter is taken within 500 ms while its client is calm from one ttl before until then.
+    /// One that is handed to a waiter whose client is dead or stands still is kept for one window; assumes that no late
+    /// message of that client may be on its way: no network fault befell it since an operation's timeout before it stopped.
+    /// Needs records.
     HandOver,
     /// A waiter at the head of the queue that could be served does not wait on: not longer than 500 ms while everybody is
     /// calm, and never longer than the longest ttl, a window and 5 s (the look of those who rely on messages) in sum. Of a

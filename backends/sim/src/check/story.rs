@@ -2,11 +2,11 @@
 //!
 //! ```text
 //! 0 ask 1 by 1 name=a limit=1 weight=1 ttl=3000 refresh=1000 wait=endless|none|ms poll
-//! 1 record server=0 name=a limit=2 hold=op/token/slot+slot/ends hold=… wait=op wait=op
+//! 1 record server=0 name=a limit=2 hold=op/token/slot+slot/ends hold=… wait=op wait=op wake=op
 //! 2 grant 1 token=5 slots=0+1        busy, cancel, timeout, fail 1
 //! 3 lose 1 expired|closed|forced|forgotten|refused      return 1      returned 1 held|absent|forced|waiting|error
 //! 4 write 1 token=5 slot=0 refused
-//! 5 pause, resume, die 1             disturb 7 network|clock|memory|process|refusal client=1      calm 7
+//! 5 pause, resume, die 1             disturb 7 network|clock|memory|process|refusal client=1      cease, calm 7
 //! 6 promote 1 epoch=1 forgot         demote, forget 0      resize 2      force 1      heal, quiesce
 //! ```
 
@@ -286,20 +286,22 @@ fn record(clients: &BTreeMap<u64, u32>, words: &Words<'_>) -> Record {
             ends: ms(parse(parts[3])),
         }
     };
-    let waiter = |text: &str| {
+    let waiter = |text: &str, queues: bool| {
         let op = parse(text);
         Waiter {
             holder: holder(op),
             client: client(op),
             weight: 1,
-            queues: true,
+            queues,
         }
     };
+    let queued = words.all("wait").map(|text| waiter(text, true));
+    let woken = words.all("wake").map(|text| waiter(text, false));
     Record {
         server: server(words.value("server").unwrap_or(0)),
         name: words.name(),
         limit: words.value("limit"),
         holders: words.all("hold").map(lease).collect(),
-        waiters: words.all("wait").map(waiter).collect(),
+        waiters: queued.chain(woken).collect(),
     }
 }
