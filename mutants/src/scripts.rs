@@ -2,8 +2,7 @@
 
 use semafence_sim::check::Invariant::{
     self, AtMostLimit, ExclusiveSlot, FenceAccepts, Fifo, HandOver, IdlePermit, LossTold, NoLeak, NoSpuriousLoss,
-    NoUnexplainedError, NothingLeft, OnePermitPerOp, PromptReturn, ReleaseByHolder, Served, ServerLimit, Stolen,
-    TokenOrder, TokenUnique,
+    NothingLeft, OnePermitPerOp, PromptReturn, Served, ServerLimit, Stolen, TokenOrder, TokenUnique,
 };
 use semafence_sim::explore::Profile::{
     self, Calm, Failover, Lapses, Memory, Network, Operators, Processes, Server, Skew,
@@ -56,7 +55,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         ],
         TOKENS,
         &[Skew],
-        (Skew, 1),
+        (Skew, 4),
     ),
     mutant(
         "token_without_the_guard",
@@ -64,7 +63,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         &[Replace::new(Common, TOKEN, "math.max(state.token + 1, us)")],
         TOKENS,
         &[Skew],
-        (Skew, 1),
+        (Skew, 22),
     ),
     mutant(
         "a_generation_without_a_head_start",
@@ -76,31 +75,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         TOKENS,
         &[Memory],
-        (Memory, 1),
-    ),
-    mutant(
-        "a_generation_that_forgets_its_base",
-        None,
-        &[Replace::new(
-            Common,
-            "base = «math.max((base or 0) + 1048576 + tonumber(string.sub(replid, 1, 5), 16), us + 4294967296)»",
-            "us + 4294967296",
-        )],
-        TOKENS,
-        &[Skew],
-        (Skew, 1),
-    ),
-    mutant(
-        "a_generation_without_a_step",
-        None,
-        &[Replace::new(
-            Common,
-            "return math.max(«state.token + step + jitter», generation.base, us, lost) + 1",
-            "0",
-        )],
-        TOKENS,
-        &[Skew],
-        (Skew, 1),
+        (Memory, 8),
     ),
     mutant(
         "a_lost_record_without_a_floor",
@@ -112,7 +87,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         TOKENS,
         &[Memory],
-        (Memory, 1),
+        (Memory, 3),
     ),
     mutant(
         "a_generation_is_never_recorded",
@@ -144,7 +119,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         &[Replace::new(Common, TOKEN, "math.max(state.token, us)")],
         TOKENS,
         &[Calm],
-        (Calm, 1),
+        (Calm, 4),
     ),
     mutant(
         "release_without_checking_the_holder",
@@ -158,7 +133,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         &[Stolen, ExclusiveSlot, LossTold],
         &[Network],
-        (Network, 1),
+        (Network, 2),
     ),
     mutant(
         "refresh_brings_back_an_expired_lease",
@@ -177,18 +152,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         &[ServerLimit, ExclusiveSlot, LossTold, NoLeak, OnePermitPerOp],
         &[Server, Memory],
-        (Server, 1),
-    ),
-    mutant(
-        "refresh_does_not_look_at_the_expiry",
-        None,
-        &[
-            Replace::new(Refresh, "local _, alive = «sweep()»", "nil, nil"),
-            Replace::new(Refresh, "expiry and «tonumber(expiry) > now» then", "true"),
-        ],
-        &[NoLeak, IdlePermit],
-        &[Network, Processes],
-        (Network, 1),
+        (Memory, 3),
     ),
     mutant(
         "a_hand_off_gives_a_full_ttl",
@@ -196,7 +160,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         &[Replace::new(Common, "grant(id, waiter, «waiter.window»)", "waiter.ttl")],
         &[HandOver],
         &[Processes],
-        (Processes, 1),
+        (Processes, 5),
     ),
     mutant(
         "a_hand_off_lets_in_one_too_many",
@@ -238,7 +202,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         ],
         &[Fifo],
         &[Calm],
-        (Calm, 1),
+        (Calm, 7),
     ),
     mutant(
         "release_forgets_the_queue",
@@ -251,7 +215,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         &[IdlePermit],
         &[Calm],
-        (Calm, 1),
+        (Calm, 4),
     ),
     mutant(
         "the_shortcut_of_release_forgets_the_queue",
@@ -263,7 +227,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         &[IdlePermit],
         &[Calm],
-        (Calm, 1),
+        (Calm, 4),
     ),
     mutant(
         "a_retry_does_not_extend_the_lease",
@@ -275,7 +239,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         &[LossTold, ExclusiveSlot, NoSpuriousLoss],
         &[Lapses],
-        (Lapses, 1),
+        (Lapses, 86),
     ),
     mutant(
         "ended_leases_are_never_swept",
@@ -288,7 +252,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         &[IdlePermit, NoLeak, Served, NothingLeft],
         &[Processes],
-        (Processes, 1),
+        (Processes, 3),
     ),
     mutant(
         "leases_are_swept_too_early",
@@ -301,7 +265,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         &[Stolen, LossTold, ExclusiveSlot],
         &[Processes, Failover],
-        (Processes, 1),
+        (Processes, 7),
     ),
     mutant(
         "no_tombstone_is_left",
@@ -313,7 +277,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         &[NoLeak, OnePermitPerOp, IdlePermit, PromptReturn],
         &[Processes],
-        (Processes, 1),
+        (Processes, 96),
     ),
     mutant(
         "a_tombstone_is_ignored",
@@ -325,7 +289,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         &[NoLeak, OnePermitPerOp, IdlePermit, PromptReturn],
         &[Processes],
-        (Processes, 1),
+        (Processes, 96),
     ),
     mutant(
         "nobody_is_told_of_a_hand_off",
@@ -333,7 +297,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         &[Replace::new(Common, "«waiters.tell(waiter.inbox, 'g', id)»", "")],
         &[IdlePermit, HandOver, Served],
         &[Calm],
-        (Calm, 1),
+        (Calm, 4),
     ),
     mutant(
         "nobody_is_woken",
@@ -346,7 +310,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         &[IdlePermit, HandOver, Served],
         &[Calm],
-        (Calm, 1),
+        (Calm, 11),
     ),
     mutant(
         "keys_expire_with_the_lease",
@@ -369,7 +333,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         &[Replace::new(Common, "«put('high', last + 1)»", "")],
         &[ServerLimit, ExclusiveSlot],
         &[Calm],
-        (Calm, 1),
+        (Calm, 4),
     ),
     mutant(
         "slots_come_back_once_too_often",
@@ -384,20 +348,12 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         (Calm, 1),
     ),
     mutant(
-        "a_permit_taken_by_force_leaves_no_tombstone",
-        None,
-        &[Replace::new(ForceRelease, "«bury(id, 'f', claim.ttl)»", "")],
-        &[NoUnexplainedError, ReleaseByHolder, NoLeak],
-        &[Operators],
-        (Operators, 1),
-    ),
-    mutant(
         "force_ends_no_lease",
         None,
         &[Replace::new(ForceRelease, "«end_lease(id, text)»", "")],
         &[IdlePermit, ServerLimit, NoLeak],
         &[Operators],
-        (Operators, 1),
+        (Operators, 5),
     ),
     mutant(
         "force_serves_nobody",
@@ -410,7 +366,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         &[IdlePermit],
         &[Operators],
-        (Operators, 1),
+        (Operators, 10),
     ),
     mutant(
         "resize_serves_nobody",
@@ -423,7 +379,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         &[IdlePermit],
         &[Operators],
-        (Operators, 1),
+        (Operators, 7),
     ),
     mutant(
         "an_override_of_the_limit_is_ignored",
@@ -435,7 +391,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         &[ServerLimit, IdlePermit],
         &[Operators],
-        (Operators, 1),
+        (Operators, 5),
     ),
     mutant(
         "the_shortcut_ignores_an_override_of_the_limit",
@@ -447,31 +403,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         &[ServerLimit],
         &[Operators],
-        (Operators, 1),
-    ),
-    mutant(
-        "a_quiet_process_counts_as_patient",
-        None,
-        &[Replace::new(
-            Common,
-            "return patience and «tonumber(patience) >= now»",
-            "true",
-        )],
-        &[IdlePermit, HandOver, NoLeak],
-        &[Processes],
-        (Processes, 1),
-    ),
-    mutant(
-        "a_waiting_process_counts_as_quiet",
-        None,
-        &[Replace::new(
-            Common,
-            "return patience and «tonumber(patience) >= now»",
-            "false",
-        )],
-        &[Served, Fifo, IdlePermit],
-        &[Calm],
-        (Calm, 1),
+        (Operators, 14),
     ),
     mutant(
         "everybody_has_the_same_ticket",
@@ -479,7 +411,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         &[Replace::new(Acquire, "put('ticket', «state.ticket + 1»)", "1")],
         &[Fifo],
         &[Calm],
-        (Calm, 1),
+        (Calm, 4),
     ),
     mutant(
         "asking_again_goes_to_the_end",
@@ -493,7 +425,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         &[Fifo],
         &[Calm],
-        (Calm, 1),
+        (Calm, 4),
     ),
     mutant(
         "refresh_extends_nothing",
@@ -502,19 +434,6 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         &[LossTold, NoSpuriousLoss, ExclusiveSlot],
         &[Calm],
         (Calm, 1),
-    ),
-    mutant(
-        "a_sweep_serves_nobody",
-        None,
-        &[Replace::new(
-            Common,
-            "  «if freed then serve() end»
-  return next_end, next_id",
-            "",
-        )],
-        &[IdlePermit],
-        &[Processes],
-        (Processes, 1),
     ),
     mutant(
         "a_waiter_that_leaves_stays_queued",
@@ -528,18 +447,6 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         &[PromptReturn, NoLeak],
         &[Calm],
         (Calm, 1),
-    ),
-    mutant(
-        "the_next_look_is_an_hour_away",
-        None,
-        &[Replace::new(
-            Acquire,
-            "return «next_end and math.max(next_end - now, 0) or claim.ttl»",
-            "3600000",
-        )],
-        &[IdlePermit],
-        &[Processes],
-        (Processes, 1),
     ),
     mutant(
         "a_lost_key_of_leases_frees_nothing",
@@ -559,7 +466,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         &[Replace::new(Common, "«put(count, 0)» -- An evicted", "")],
         &[IdlePermit, Served],
         &[Memory],
-        (Memory, 1),
+        (Memory, 47),
     ),
     mutant(
         "a_lost_state_leaves_the_rest",
@@ -571,7 +478,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         &[IdlePermit, Served, ServerLimit],
         &[Memory],
-        (Memory, 1),
+        (Memory, 37),
     ),
     mutant(
         "a_lost_key_of_free_slots_is_not_found_again",
@@ -584,6 +491,6 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         &[ServerLimit, AtMostLimit],
         &[Memory],
-        (Memory, 1),
+        (Memory, 51),
     ),
 ];
