@@ -252,7 +252,7 @@ local function granter()
     local lost = 0
     if state.token == 0 then
       local ends = redis.call('ZSCORE', KEYS[8], string.match(KEYS[1], '^{[^:]*:(.*)}:state$'))
-      if ends and tonumber(ends) > now then lost = generation.base + 67108864 + math.max(us - generation.at, 0) end
+      if ends and tonumber(ends) > now then lost = generation.base + math.max(us - generation.at, 0) end
     end
     -- Without 1 more than the clock: a token that is the clock is marked as such.
     return math.max(math.max(state.token + step + jitter, generation.base, lost) + 1, us)

@@ -85,11 +85,20 @@ fn complain(facts: &Facts<'_>, report: &mut Report, earlier: Given, given: Given
     report.add(Invariant::TokenOrder, given.at, [earlier.op, given.op], text);
 }
 
-/// Whether tokens may go back within the span: two or more servers lost data while a clock was off, or both sides of a
-/// split began from nothing.
+/// Within this time data must not be lost three times, the start included: two steps of a token, with their jitters.
+const STEPS: Duration = Duration::from_secs(4);
+
+/// Whether tokens may go back within the span: two or more servers lost data while a clock was off, data was lost again
+/// and again, or both sides of a split began from nothing.
 pub(super) fn is_beyond_guarantee(facts: &Facts<'_>, span: Span) -> bool {
     let mut splits = facts.servers.splits.iter().filter(|split| split.touches(&span));
     if splits.any(|split| knew_nothing(facts, split.from)) {
+        return true;
+    }
+    let starts = [Duration::ZERO].into_iter();
+    let losses: Vec<Duration> = starts.chain(facts.servers.forgets.iter().map(|(at, _)| *at)).collect();
+    let thrice = |three: &[Duration]| three[2] - three[0] <= STEPS && three[2] >= span.from && three[0] <= span.until;
+    if losses.windows(3).any(thrice) {
         return true;
     }
     let forgets = facts

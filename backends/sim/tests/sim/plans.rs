@@ -34,19 +34,6 @@ fn a_place_that_is_served_again_after_a_failover_is_not_taken_for_the_permit() {
 }
 
 #[test]
-fn a_state_that_is_lost_soon_after_the_generation_record_costs_no_order() {
-    let plan = plan(include_str!("../plans/state-lost-after-generation.plan"));
-
-    assert_clean(&plan);
-    let broken = broken_without(
-        &plan,
-        "generation.base + 67108864 + math.max",
-        "generation.base + math.max",
-    );
-    assert!(broken.contains(&Invariant::TokenOrder), "{broken:?}");
-}
-
-#[test]
 fn a_tombstone_that_begins_a_record_anew_costs_no_order() {
     let plan = plan(include_str!("../plans/token-after-tombstone.plan"));
 
