@@ -1,8 +1,8 @@
 //! Mutants of the scripts.
 
 use semafence_sim::check::Invariant::{
-    self, AtMostLimit, ExclusiveSlot, FenceAccepts, Fifo, HandOver, IdlePermit, LossTold, NoLeak, NoSpuriousLoss,
-    NothingLeft, OnePermitPerOp, PromptReturn, Served, ServerLimit, Stolen, TokenOrder, TokenUnique,
+    self, AtMostLimit, EndFinal, ExclusiveSlot, FenceAccepts, Fifo, HandOver, IdlePermit, LossTold, NoLeak,
+    NoSpuriousLoss, NothingLeft, OnePermitPerOp, PromptReturn, Served, ServerLimit, Stolen, TokenOrder, TokenUnique,
 };
 use semafence_sim::explore::Profile::{
     self, Calm, Failover, Lapses, Memory, Network, Operators, Processes, Server, Skew,
@@ -78,11 +78,30 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         (Memory, 8),
     ),
     mutant(
+        "a_generation_without_base_and_step",
+        None,
+        &[
+            Replace::new(
+                Common,
+                "base = «math.max((base or 0) + 1048576 + tonumber(string.sub(replid, 1, 5), 16), us + 4294967296)»",
+                "us + 4294967296",
+            ),
+            Replace::new(
+                Common,
+                "return math.max(«state.token + step + jitter», generation.base, us, lost) + 1",
+                "0",
+            ),
+        ],
+        TOKENS,
+        &[Skew],
+        (Skew, 1),
+    ),
+    mutant(
         "a_lost_record_without_a_floor",
         None,
         &[Replace::new(
             Common,
-            "return math.max(state.token + step + jitter, generation.base, us, «lost») + 1",
+            "return math.max(math.max(state.token + step + jitter, generation.base, «lost») + 1, us)",
             "0",
         )],
         TOKENS,
@@ -419,7 +438,6 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         &[Replace::new(
             Acquire,
             "elseif kind == 'q' then
-  listen()
   if «redis.call('ZSCORE', KEYS[4], id)» then",
             "redis.call('ZREM', KEYS[4], id) == 2",
         )],
@@ -492,5 +510,48 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         &[ServerLimit, AtMostLimit],
         &[Memory],
         (Memory, 51),
+    ),
+    mutant(
+        "refresh_does_not_look_at_the_expiry",
+        None,
+        &[
+            Replace::new(Refresh, "local _, alive = «sweep()»", "nil, nil"),
+            Replace::new(Refresh, "expiry and «tonumber(expiry) > now» then", "true"),
+        ],
+        &[EndFinal],
+        &[Lapses, Processes, Network],
+        (Lapses, 1),
+    ),
+    mutant(
+        "a_permit_taken_by_force_leaves_no_tombstone",
+        None,
+        &[Replace::new(ForceRelease, "«bury(id, 'f', claim.ttl)»", "")],
+        &[EndFinal],
+        &[Operators],
+        (Operators, 1),
+    ),
+    mutant(
+        "a_quiet_process_counts_as_patient",
+        None,
+        &[Replace::new(
+            Common,
+            "return patience and «tonumber(patience) >= now»",
+            "true",
+        )],
+        &[HandOver],
+        &[Processes],
+        (Processes, 1),
+    ),
+    mutant(
+        "a_waiting_process_counts_as_quiet",
+        None,
+        &[Replace::new(
+            Common,
+            "return patience and «tonumber(patience) >= now»",
+            "false",
+        )],
+        &[Fifo],
+        &[Calm],
+        (Calm, 1),
     ),
 ];

@@ -13,6 +13,7 @@ use crate::history::{History, Op};
 
 mod at_most_limit;
 mod bounds;
+mod end_final;
 mod exclusive_slot;
 mod facts;
 mod fence_accepts;
@@ -50,7 +51,7 @@ pub use linearizable::linearizable;
 use facts::Facts;
 
 /// Every rule that [`check`] applies. [`linearizable`] is apart, because it searches.
-const RULES: [fn(&Facts<'_>, &mut Report); 21] = [
+const RULES: [fn(&Facts<'_>, &mut Report); 22] = [
     exclusive_slot::check,
     at_most_limit::check,
     server_limit::check,
@@ -72,6 +73,7 @@ const RULES: [fn(&Facts<'_>, &mut Report); 21] = [
     no_unexplained_error::check,
     loss_final::check,
     nothing_left::check,
+    end_final::check,
 ];
 
 /// Holds a history against every invariant. Takes O(n log n) for n events.

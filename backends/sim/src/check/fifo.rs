@@ -2,12 +2,12 @@
 
 use semafence::HolderId;
 
-use crate::check::bounds::patience;
+use crate::check::bounds::{PROMPT, patience};
 use crate::check::facts::Facts;
 use crate::check::records::Turn;
 use crate::check::span::Span;
 use crate::check::{Invariant, Report};
-use crate::history::{Op, Record};
+use crate::history::{Event, Op, Record, What};
 
 pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
     for turn in facts.records.turns.iter().filter(|turn| !turn.disrupted) {
@@ -17,6 +17,31 @@ pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
             let ops: Vec<Op> = ops.into_iter().flatten().collect();
             let text = format!("{by} passes {passed} in the queue of {}", turn.after.name);
             report.add(Invariant::Fifo, turn.at, ops, text);
+        }
+    }
+    check_places(facts, report);
+}
+
+/// Whoever leaves the queue of a server has a permit at once, is over, or was put out by an operator.
+fn check_places(facts: &Facts<'_>, report: &mut Report) {
+    for wait in &facts.records.waits {
+        let Some((life, grant)) = facts.life_of(wait.holder).and_then(|life| Some((life, life.grant?))) else {
+            continue;
+        };
+        let left = wait.span.until;
+        let prompt = Span::new(left.saturating_sub(life.asked.ttl), left.saturating_add(PROMPT));
+        let is_handed = facts.records.of(wait.holder).any(|stay| stay.span.from == left);
+        let is_late = life.asked.queues && grant.at > prompt.until && !is_handed;
+        let resized = |event: &Event| matches!(&event.what, What::Resized { name, .. } if name == wait.name);
+        if is_late
+            && facts.troubles.calm(life.asked.client, prompt)
+            && facts.servers.always_served(prompt)
+            && !facts.servers.forgot_within(prompt)
+            && !facts.was_forced(wait.holder)
+            && !facts.history.events.iter().any(resized)
+        {
+            let text = format!("{} loses its place in the queue of {}", life.op(), wait.name);
+            report.add(Invariant::Fifo, left, [life.op()], text);
         }
     }
 }
@@ -113,5 +138,24 @@ mod tests {
         let report = story(&format!("{QUEUE}\n25 record hold=3/6/0/2025"));
 
         assert_eq!(report.broken(), []);
+    }
+
+    #[test]
+    fn a_waiter_that_loses_its_place_is_caught() {
+        let report = story(
+            "0 ask 1 by 1
+             0 ask 2 by 2
+             5 record hold=1/5/0/3005
+             10 grant 1 token=5
+             15 record hold=1/5/0/3005 wait=2
+             20 record hold=1/5/0/3005
+             1000 return 1
+             1001 record hold=2/6/0/4001
+             1002 grant 2 token=6
+             1003 return 2
+             1004 record",
+        );
+
+        assert_eq!(report.broken(), [Invariant::Fifo]);
     }
 }

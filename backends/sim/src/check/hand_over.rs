@@ -25,8 +25,30 @@ pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
             );
             report.add(Invariant::HandOver, at, [], text);
         }
+        if is_long_dead(facts, stay, window(ttl) * 3 + operation(ttl) + IN_FLIGHT) {
+            let text = format!(
+                "{} of {} is handed to a client that is long dead",
+                stay.holder, stay.name
+            );
+            report.add(Invariant::HandOver, at, [], text);
+        }
         check_taken(facts, report, stay);
     }
+}
+
+/// Whether its client had been dead for longer than its patience, and no message of it can have come late.
+fn is_long_dead(facts: &Facts<'_>, stay: &Stay<'_>, patience: Duration) -> bool {
+    let (at, client) = (stay.span.from, stay.client);
+    let Some((client, process)) = client.and_then(|client| Some((client, facts.process(client)?))) else {
+        return false;
+    };
+    let died = process.died.filter(|died| *died + patience < at);
+    died.is_some_and(|died| {
+        let since = Span::new(died.saturating_sub(patience), at);
+        !facts.troubles.befell(Trouble::Network, client, since)
+            && !facts.troubles.befell_all(Trouble::Clock, since)
+            && !facts.servers.forgot_within(since)
+    })
 }
 
 /// Whoever is handed a permit is told, and has it at once.
@@ -118,5 +140,26 @@ mod tests {
     #[test]
     fn a_message_that_a_fault_may_have_lost_is_no_defect() {
         assert_eq!(told(1600, "900 disturb 1 network client=2"), []);
+    }
+
+    #[test]
+    fn a_permit_for_somebody_long_dead_is_caught() {
+        let handed = |at: u64| {
+            let text = format!(
+                "0 ask 1 by 1 ttl=1000
+                 0 ask 2 by 2 ttl=1000
+                 5 record hold=1/5/0/30005
+                 10 grant 1 token=5
+                 15 record hold=1/5/0/30005 wait=2
+                 1000 die 2
+                 {at} return 1
+                 {at} record hold=2/6/0/{}",
+                at + 1000
+            );
+            story(&text).broken()
+        };
+
+        assert!(handed(6000).contains(&Invariant::HandOver));
+        assert!(!handed(3000).contains(&Invariant::HandOver));
     }
 }

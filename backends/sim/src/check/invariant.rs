@@ -17,6 +17,10 @@ pub enum Invariant {
     /// No more slots of a name are acted on than the largest limit in force since the oldest of the permits was asked for.
     /// Holds under every fault: what two permits of one slot mean is for [`ExclusiveSlot`](Self::ExclusiveSlot).
     AtMostLimit,
+    /// What has ended on a server is not brought back on it: a lease that was over is not extended, and what was taken by
+    /// force is neither held nor queued again within one ttl. Assumes that the server lost no data meanwhile, and that its
+    /// clock did not step. Needs records.
+    EndFinal,
     /// Two permits of one slot are never acted on at once.
     ///
     /// Where a server lost data since the older was granted, or two servers served at once (a split brain), they may be;
@@ -34,12 +38,13 @@ pub enum Invariant {
     /// Whoever queues is served in order: what becomes a holder does not pass a waiter that queued before it and goes on
     /// waiting, and waiters keep their order. Between two records of one server that lost nothing in between. Assumes that
     /// the client of the one that is passed was calm for its patience: who is not heard of for so long may lose its place.
-    /// Needs records.
+    /// And whoever leaves the queue has its permit within 500 ms, if it gets one, while its client is calm from one ttl
+    /// before until then and nobody changes the limit. Needs records.
     Fifo,
     /// A permit that is handed to a waiter is taken within 500 ms while its client is calm from one ttl before until then.
     /// One that is handed to a waiter whose client is dead or stands still is kept for one window; assumes that no late
     /// message of that client may be on its way: no network fault befell it since an operation's timeout before it stopped.
-    /// Needs records.
+    /// One that has been dead for longer than its patience, three looks and an operation, is handed nothing. Needs records.
     HandOver,
     /// A waiter at the head of the queue that could be served does not wait on: not longer than 500 ms while everybody is
     /// calm, and never longer than the longest ttl, a window and 5 s (the look of those who rely on messages) in sum. Of a
@@ -110,8 +115,9 @@ pub enum Invariant {
 
 impl Invariant {
     /// Every one, by name.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::AtMostLimit,
+        Self::EndFinal,
         Self::ExclusiveSlot,
         Self::FenceAccepts,
         Self::FenceRefuses,
@@ -141,6 +147,7 @@ impl Invariant {
     pub const fn name(self) -> &'static str {
         match self {
             Self::AtMostLimit => "at-most-limit",
+            Self::EndFinal => "end-final",
             Self::ExclusiveSlot => "exclusive-slot",
             Self::FenceAccepts => "fence-accepts",
             Self::FenceRefuses => "fence-refuses",

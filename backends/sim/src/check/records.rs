@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use semafence::{FencingToken, HolderId};
 
+use crate::check::bounds::SLACK;
 use crate::check::span::Span;
 use crate::history::{Event, Lease, Record, ServerId, Waiter, What};
 
@@ -22,6 +23,8 @@ pub(super) struct Stay<'a> {
     pub(super) first_ends: Duration,
     /// Whether it was a waiter in the record before.
     pub(super) waited: bool,
+    /// When it was first extended although it had ended.
+    pub(super) revived: Option<Duration>,
     /// Since when its server may have forgotten it: no record has shown it since.
     shaken: Option<Shock>,
 }
@@ -137,7 +140,7 @@ impl<'a> Records<'a> {
             })
             .collect();
         for (stay, lease) in stays.iter().zip(&record.holders) {
-            self.stays[*stay].renew(lease.ends);
+            self.stays[*stay].renew(at, lease.ends);
         }
         let left: Vec<usize> = old_stays.iter().filter(|stay| !stays.contains(stay)).copied().collect();
         for stay in &left {
@@ -172,6 +175,9 @@ impl<'a> Records<'a> {
             turn: self.turns.len(),
         };
         self.homes.entry((lease.holder, lease.token)).or_insert(home);
+        let was_there =
+            |stay: &Stay<'_>| stay.server == record.server && stay.token == lease.token && stay.shaken.is_none();
+        let revived = self.of(lease.holder).any(was_there).then_some(at);
         let stay = self.stays.len();
         self.by_holder.entry(lease.holder).or_default().push(stay);
         self.stays.push(Stay {
@@ -184,6 +190,7 @@ impl<'a> Records<'a> {
             span: Span::new(at, lease.ends),
             first_ends: lease.ends,
             waited,
+            revived,
             shaken: None,
         });
         stay
@@ -236,7 +243,10 @@ impl Stay<'_> {
         self.holder == lease.holder && self.token == lease.token
     }
 
-    fn renew(&mut self, ends: Duration) {
+    fn renew(&mut self, at: Duration, ends: Duration) {
+        if self.span.until + SLACK < at {
+            self.revived.get_or_insert(at);
+        }
         self.span.until = ends;
         self.shaken = None;
     }

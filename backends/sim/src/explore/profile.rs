@@ -33,7 +33,7 @@ pub enum Profile {
     Processes,
     /// The server stands still, restarts with its data, or refuses.
     Server,
-    /// The master fails, once or twice, and the clocks of the servers are seconds apart.
+    /// The master fails, and the clocks of the servers are seconds apart; or its clock goes back, and it starts again.
     Skew,
     /// The master is cut off together with some clients, or stands still, and both sides have a master.
     Split,
@@ -385,6 +385,16 @@ impl Dice {
         };
         let drift = i32::try_from(self.pick(fault, 74, 0, 4_500)).expect("rates are small");
         let drifting = cut - start + length;
+        // Or what it sends to keep its leases comes when they have ended.
+        let silence = match self.pick(fault, 78, 0, 3) {
+            0 => Verb::Hold {
+                client,
+                link: Link::Keeper,
+                direction: Direction::Request,
+                length,
+            },
+            _ => Verb::Partition { client, length },
+        };
         let mut faults = vec![
             Fault {
                 at: start,
@@ -394,10 +404,7 @@ impl Dice {
                 at: start,
                 verb: late(Link::Keeper, 73),
             },
-            Fault {
-                at: cut,
-                verb: Verb::Partition { client, length },
-            },
+            Fault { at: cut, verb: silence },
         ];
         if self.pick(fault, 75, 0, 1) == 0 {
             let (slow, fast) = (-drift, drift);
@@ -417,21 +424,29 @@ impl Dice {
         faults
     }
 
-    /// The servers' clocks are set apart before anybody works; by less than there is between two failovers, which
-    /// is what tokens need where the second forgets what the first has begun.
+    /// The servers' clocks are set apart before anybody works, and there is one failover: where two in a row forget what
+    /// they were told, tokens need clocks that agree. Or the clock of a master goes back, by less than an
+    /// hour, and it starts again with its data.
     fn skew(&self) -> Vec<Fault> {
-        let step = |server: u32, part| {
-            let by = i64::try_from(self.pick(20, part, 0, 3_800)).expect("steps are small");
-            let verb = Verb::StepClock {
-                server,
-                by_ms: by - 1_900,
-            };
-            Fault {
-                at: Duration::from_millis(1),
-                verb,
-            }
+        let step = |at: Duration, server: u32, by_ms: i64| Fault {
+            at,
+            verb: Verb::StepClock { server, by_ms },
         };
-        let mut faults = vec![step(0, 0), step(1, 1)];
+        let draw = |part, high| i64::try_from(self.pick(20, part, 0, high)).expect("steps are small");
+        if self.pick(20, 3, 0, 3) == 0 {
+            let start = self.time(21, 0, FIRST, LAST);
+            let length = self.time(21, 1, 100, 2_000);
+            let crash = Fault {
+                at: start + self.time(21, 2, 50, 2_000),
+                verb: Verb::Crash { length },
+            };
+            return vec![step(start, 0, -draw(4, 110_000) - 10_000), crash];
+        }
+        let soon = Duration::from_millis(1);
+        let mut faults = vec![
+            step(soon, 0, draw(0, 3_800) - 1_900),
+            step(soon, 1, draw(1, 3_800) - 1_900),
+        ];
         if self.pick(20, 2, 0, 1) == 0 {
             faults.extend(self.twice());
         } else {

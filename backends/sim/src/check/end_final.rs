@@ -1,0 +1,98 @@
+//! What has ended on a server is not brought back on it.
+
+use std::time::Duration;
+
+use crate::check::bounds::SLACK;
+use crate::check::facts::Facts;
+use crate::check::span::Span;
+use crate::check::{Invariant, Report};
+use crate::history::{Trouble, What};
+
+pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
+    for stay in &facts.records.stays {
+        let Some(at) = stay.revived else { continue };
+        let span = Span::new(stay.span.from.min(at).saturating_sub(SLACK), at);
+        if !facts.troubles.befell_all(Trouble::Clock, span) && !facts.servers.forgot_within(span) {
+            let text = format!(
+                "the lease of {} of {} had ended, and is brought back",
+                stay.holder, stay.name
+            );
+            report.add(Invariant::EndFinal, at, [], text);
+        }
+    }
+    check_forced(facts, report);
+}
+
+/// What was taken by force is neither held nor queued again as long as its tombstone lasts.
+fn check_forced(facts: &Facts<'_>, report: &mut Report) {
+    for event in &facts.history.events {
+        let What::Forced { name, holder } = &event.what else {
+            continue;
+        };
+        let ttl = facts.of_name(name).map(|life| life.asked.ttl).min().unwrap_or_default();
+        let tombstone = Span::new(event.at, (event.at + ttl).saturating_sub(SLACK));
+        let comes_back = |from: Duration| from > event.at && from < tombstone.until;
+        let stays = facts.records.of(*holder).map(|stay| stay.span.from);
+        let waits = facts.records.waits.iter().filter(|wait| wait.holder == *holder);
+        let again = stays
+            .chain(waits.map(|wait| wait.span.from))
+            .find(|from| comes_back(*from));
+        let Some(at) = again else { continue };
+        // A server that refused, or did not answer, took nothing.
+        let then = Span::new(event.at, event.at);
+        if !facts.troubles.befell_all(Trouble::Refusal, then)
+            && facts.servers.always_served(then)
+            && !facts.troubles.befell_all(Trouble::Clock, tombstone)
+            && !facts.servers.forgot_within(tombstone)
+            && !facts.servers.split_within(tombstone)
+        {
+            let text = format!("{holder} of {name} was taken by force, and is there again");
+            report.add(Invariant::EndFinal, at, [], text);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::Invariant;
+    use crate::check::story::story;
+
+    #[test]
+    fn a_lease_that_is_extended_after_its_end_is_caught() {
+        let extended = |at: u64| {
+            let text = format!(
+                "0 ask 1 by 1 ttl=3000
+                 5 record hold=1/5/0/3005
+                 10 grant 1 token=5
+                 2900 lose 1
+                 {at} record hold=1/5/0/6000
+                 6000 record"
+            );
+            story(&text).broken()
+        };
+
+        assert!(extended(3200).contains(&Invariant::EndFinal));
+        assert!(!extended(3000).contains(&Invariant::EndFinal));
+    }
+
+    #[test]
+    fn a_waiter_that_was_removed_by_force_does_not_come_back() {
+        let report = story(
+            "0 ask 1 by 1
+             0 ask 2 by 2
+             5 record hold=1/5/0/3005
+             10 grant 1 token=5
+             15 record hold=1/5/0/3005 wait=2
+             20 force 2
+             20 record hold=1/5/0/3005
+             30 record hold=1/5/0/3005 wait=2
+             40 return 1
+             41 record hold=2/6/0/3041
+             42 grant 2 token=6
+             43 return 2
+             44 record",
+        );
+
+        assert_eq!(report.broken(), [Invariant::EndFinal]);
+    }
+}
