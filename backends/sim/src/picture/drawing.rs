@@ -14,6 +14,7 @@ use super::zoom::{Window, interesting};
 use crate::check::Report;
 use crate::history::{History, Op};
 
+mod bars;
 mod cast;
 mod names;
 
