@@ -4,9 +4,7 @@ use semafence_sim::check::Invariant::{
     self, AtMostLimit, ExclusiveSlot, HandOver, IdlePermit, LossTold, NoLeak, NoSpuriousLoss, NoUnexplainedError,
     NothingLeft, OnePermitPerOp, OverlapBound, PromptReturn, Served, Stolen,
 };
-use semafence_sim::explore::Profile::{
-    self, Calm, Clocks, Failover, Lapses, Memory, Network, Operators, Processes, Server,
-};
+use semafence_sim::explore::Profile::{self, Calm, Clocks, Failover, Lapses, Memory, Network, Operators, Server};
 
 use crate::mutant::Mutant;
 
@@ -160,13 +158,6 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         &[PromptReturn, NoLeak],
         &[Network, Lapses],
         (Lapses, 39),
-    ),
-    mutant(
-        "a_request_on_its_way_is_not_doubtful",
-        None,
-        &[NoLeak, IdlePermit, NothingLeft, OnePermitPerOp],
-        &[Processes, Network],
-        (Processes, 96),
     ),
     mutant(
         "a_request_on_its_way_is_forgotten",

@@ -44,7 +44,6 @@ caught! {
     refreshed_deadline_counted_from_the_reply,
     force_is_ignored,
     keeper_gives_up_a_release_after_the_first_error,
-    a_request_on_its_way_is_not_doubtful,
     a_request_on_its_way_is_forgotten,
     an_error_of_the_server_loses_the_lease,
     a_lease_is_never_refreshed,
@@ -52,6 +51,7 @@ caught! {
     token_without_a_floor,
     token_without_the_guard,
     a_generation_without_a_head_start,
+    a_generation_without_base_and_step,
     a_lost_record_without_a_floor,
     a_generation_is_never_recorded,
     the_shortcut_passes_over_another_generation,
@@ -87,6 +87,10 @@ caught! {
     a_lost_queue_blocks_newcomers,
     a_lost_state_leaves_the_rest,
     a_lost_key_of_free_slots_is_not_found_again,
+    refresh_does_not_look_at_the_expiry,
+    a_permit_taken_by_force_leaves_no_tombstone,
+    a_quiet_process_counts_as_patient,
+    a_waiting_process_counts_as_quiet,
 }
 
 #[test]

@@ -199,12 +199,6 @@ impl Clock for WallClock {
         "false",
     ),
     Edit::instead(
-        "a_request_on_its_way_is_not_doubtful",
-        "acquisition.rs",
-        "self.claim.doubtful |= «self.in_flight»;",
-        "false",
-    ),
-    Edit::instead(
         "a_request_on_its_way_is_forgotten",
         "acquisition.rs",
         "if «self.at_stake || self.in_flight» {",
