@@ -55,7 +55,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         ],
         TOKENS,
         &[Skew],
-        (Skew, 4),
+        (Skew, 1),
     ),
     mutant(
         "token_without_the_guard",
@@ -63,7 +63,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         &[Replace::new(Common, TOKEN, "math.max(state.token + 1, us)")],
         TOKENS,
         &[Skew],
-        (Skew, 22),
+        (Skew, 2),
     ),
     mutant(
         "a_generation_without_a_head_start",
@@ -520,7 +520,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         ],
         &[EndFinal],
         &[Lapses, Processes, Network],
-        (Lapses, 1),
+        (Lapses, 41),
     ),
     mutant(
         "a_permit_taken_by_force_leaves_no_tombstone",
@@ -528,7 +528,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         &[Replace::new(ForceRelease, "«bury(id, 'f', claim.ttl)»", "")],
         &[EndFinal],
         &[Operators],
-        (Operators, 1),
+        (Operators, 81),
     ),
     mutant(
         "a_quiet_process_counts_as_patient",
@@ -540,7 +540,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         &[HandOver],
         &[Processes],
-        (Processes, 1),
+        (Processes, 37),
     ),
     mutant(
         "a_waiting_process_counts_as_quiet",
@@ -552,6 +552,6 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         &[Fifo],
         &[Calm],
-        (Calm, 1),
+        (Calm, 4),
     ),
 ];
