@@ -16,7 +16,7 @@ fn main() {
     let mut without = BTreeMap::new();
     for mutant in all().filter(|mutant| mutant.name.contains(&part)) {
         println!("{}", mutant.name);
-        for ((invariant, profile), (count, first)) in tally(Prey::of(mutant), &profiles, seeds, &mut without) {
+        for ((invariant, profile), (count, first)) in tally(Prey::of(mutant), &profiles, 1..=seeds, &mut without) {
             println!("{count:>6} {invariant} in {profile}, first {first}");
         }
     }

@@ -1,6 +1,7 @@
 //! Looks for a history that shows a mutant.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -78,19 +79,19 @@ pub fn catch(mutant: &Mutant, from_scratch: bool) -> Option<Catch> {
     None
 }
 
-/// In how many plans of each profile, with the seeds from 1 to `seeds`, each invariant catches a mutant, whether it is
+/// In how many plans of each profile, with these seeds, each invariant catches a mutant, whether it is
 /// expected to or not; and the first of them.
 #[must_use]
 pub fn tally(
     prey: Prey,
     profiles: &[Profile],
-    seeds: u64,
+    seeds: RangeInclusive<u64>,
     without: &mut BTreeMap<(Profile, u64), Vec<Invariant>>,
 ) -> BTreeMap<(Invariant, Profile), (usize, u64)> {
     let mut counts = BTreeMap::new();
     for (profile, seed) in profiles
         .iter()
-        .flat_map(|profile| (1..=seeds).map(|seed| (*profile, seed)))
+        .flat_map(|profile| seeds.clone().map(|seed| (*profile, seed)))
     {
         let plan = Plan::draw(profile, seed);
         let mut found = names(&prey.play(&plan));

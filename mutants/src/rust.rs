@@ -134,9 +134,9 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "release_gives_up_after_the_first_connection_error",
         Some("release gives up after the first connection error"),
-        &[PromptReturn, NoLeak],
+        &[PromptReturn],
         &[Network, Lapses],
-        (Lapses, 39),
+        (Network, 90),
     ),
     mutant(
         "refreshed_deadline_counted_from_the_reply",
@@ -155,9 +155,9 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "keeper_gives_up_a_release_after_the_first_error",
         None,
-        &[PromptReturn, NoLeak],
+        &[PromptReturn],
         &[Network, Lapses],
-        (Lapses, 39),
+        (Network, 90),
     ),
     mutant(
         "a_request_on_its_way_is_forgotten",

@@ -88,7 +88,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             ),
             Replace::new(
                 Common,
-                "return math.max(«state.token + step + jitter», generation.base, us, lost) + 1",
+                "return math.max(math.max(«state.token + step + jitter», generation.base, lost) + 1, us)",
                 "0",
             ),
         ],
@@ -516,7 +516,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         None,
         &[
             Replace::new(Refresh, "local _, alive = «sweep()»", "nil, nil"),
-            Replace::new(Refresh, "expiry and «tonumber(expiry) > now» then", "true"),
+            Replace::new(Refresh, "not (expiry and «tonumber(expiry) > now») then", "true"),
         ],
         &[EndFinal],
         &[Lapses, Processes, Network],

@@ -40,6 +40,7 @@ pub(crate) fn run() -> ExitCode {
     });
     simulator_seeds(&mut steps);
     explored_histories(&mut steps);
+    mutants(&mut steps);
     steps.print_summary();
     // Last, and alone on its line: the last test program to run may hold no test at all.
     println!("\n{counts}");
@@ -63,6 +64,21 @@ fn explored_histories(steps: &mut Steps) {
     let program = ["run", "--quiet", "--release", "--package", "semafence-cli", "--", "sim"];
     let seeds = ["--seed", "1", "--runs", "10000"];
     steps.run("explored histories", || succeeds(cargo(&program).args(seeds)));
+}
+
+/// Searches for every mutant from the first seed on, not only where it was caught before.
+fn mutants(steps: &mut Steps) {
+    let args = [
+        "run",
+        "--release",
+        "--package",
+        "semafence-mutants",
+        "--example",
+        "hunt",
+        "--",
+        "--search",
+    ];
+    steps.run("mutants", || succeeds(&mut cargo(&args)));
 }
 
 fn deny() -> bool {
