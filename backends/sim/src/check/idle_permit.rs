@@ -113,7 +113,7 @@ impl<'f, 'a> Book<'f, 'a> {
             .waiters
             .iter()
             .filter(|waiter| waiter.client.is_none_or(|client| self.acts(client, idle)))
-            .filter(|waiter| self.wants(waiter, record, idle.from));
+            .filter(|waiter| self.wants(waiter, record, idle));
         let looks = acting.map(|waiter| {
             waiter
                 .client
@@ -128,14 +128,13 @@ impl<'f, 'a> Book<'f, 'a> {
         looks
     }
 
-    /// Whether an acquisition still waits for it: a server that forgot what happened last may keep the place of one that
-    /// is over.
-    fn wants(&self, waiter: &Waiter, record: &'a Record, since: Duration) -> bool {
-        let candidates = self.facts.candidates(waiter.holder, waiter.client, &record.name, since);
-        candidates.is_empty()
-            || candidates
-                .iter()
-                .any(|life| life.over().is_none_or(|over| over > since))
+    /// Whether an acquisition waits for it to the end: a server that forgot what happened last, or refused to be told, may
+    /// keep the place of one that is over.
+    fn wants(&self, waiter: &Waiter, record: &'a Record, idle: Span) -> bool {
+        let facts = self.facts;
+        let candidates = facts.candidates(waiter.holder, waiter.client, &record.name, idle.from);
+        let goes_on = |over: Duration| over >= idle.until;
+        candidates.is_empty() || candidates.iter().any(|life| life.over().is_none_or(goes_on))
     }
 
     fn acts(&self, client: u32, span: Span) -> bool {

@@ -75,7 +75,7 @@ pub enum Invariant {
     /// server served, an operator took something of that name by force or changed its limit. Holds under every fault.
     NoUnexplainedError,
     /// After everything was given back, the last record of each name on a serving master shows no lease that still runs and
-    /// no waiter, other than of dead clients. Needs records.
+    /// no waiter, other than of dead clients. Assumes that no clock of a server is off in the end. Needs records.
     NothingLeft,
     /// A client has no more leases and places in the queue of a name than acquisitions that are open, or that may not be
     /// gone yet by [`NoLeak`](Self::NoLeak); and a lease that runs keeps its token and its slots. Needs records that know
@@ -94,7 +94,8 @@ pub enum Invariant {
     ReleaseByHolder,
     /// By the time everything was given back, whoever waited without end has been answered. Who waits for a time is
     /// answered within it, an operation's timeout and 100 ms, and told so no earlier than it; who does not wait, within an
-    /// operation. Time that the client stands still does not count. Assumes that its clock is right to 1 %.
+    /// operation. Time that the client stands still does not count. Assumes that its clock is right to 1 %, and for a wait
+    /// without end that no clock of a server was off meanwhile: a lease that nobody gives back lasts until that clock says.
     Served,
     /// In every record leases have slots of their own, within the largest limit that was ever in force, and a grant does
     /// not exceed the limit in force: the override, or else the claim's own. Holds under every fault. Needs records.

@@ -3,15 +3,17 @@
 use semafence::HolderId;
 
 use crate::check::facts::Facts;
+use crate::check::span::Span;
 use crate::check::{Invariant, Report};
-use crate::history::{Record, What};
+use crate::history::{Record, Trouble, What};
 
 pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
     if !facts.history.events.iter().any(|event| event.what == What::Quiesced) {
         return;
     }
     for ((server, name), current) in &facts.records.current {
-        if !facts.servers.serves(*server, facts.end) {
+        let now = Span::new(facts.end, facts.end);
+        if !facts.servers.serves(*server, facts.end) || facts.troubles.befell_all(Trouble::Clock, now) {
             continue;
         }
         if let Some(holder) = left(facts, current.record) {

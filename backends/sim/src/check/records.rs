@@ -244,7 +244,8 @@ impl Stay<'_> {
     }
 
     fn renew(&mut self, at: Duration, ends: Duration) {
-        if self.span.until + SLACK < at {
+        // What another server has done since is not known here.
+        if self.span.until + SLACK < at && self.shaken.is_none() {
             self.revived.get_or_insert(at);
         }
         self.span.until = ends;
