@@ -122,10 +122,18 @@ impl<'f, 'a> Book<'f, 'a> {
         let Some(looks) = looks.min() else {
             return Duration::MAX;
         };
-        if self.facts.troubles.calm_for_all(prompt) && self.facts.servers.always_served(prompt) {
+        let calm = self.facts.troubles.calm_for_all(prompt) && self.facts.servers.always_served(prompt);
+        if calm && !self.may_wake_nobody(record, idle.from) {
             return prompt.until;
         }
         looks
+    }
+
+    /// Whether a wake-up may go to a place that a server which forgot something has not given up.
+    fn may_wake_nobody(&self, record: &Record, at: Duration) -> bool {
+        let is_queue = record.waiters.iter().any(|waiter| waiter.queues);
+        let since_the_start = Span::new(Duration::ZERO, at);
+        !is_queue && self.facts.servers.forgot_within(since_the_start)
     }
 
     /// Whether an acquisition waits for it to the end: a server that forgot what happened last, or refused to be told, may
