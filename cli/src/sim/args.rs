@@ -67,7 +67,8 @@ pub(crate) struct SimArgs {
 }
 
 const EXIT_CODES: &str = "\
-Profiles: calm, clocks, everything, failover, memory, network, operators, processes, server, split, steps, twice.
+Profiles: calm, clocks, everything, failover, lapses, memory, network, operators, processes, server, skew, split, steps,
+twice.
 Faults: clock, failover, kill, memory, net, operator, partition, pause, refuse, restart, split.
 
 Exit codes: 0 everything held; 1 an invariant is broken, or something that 3,000 runs of all profiles should have met

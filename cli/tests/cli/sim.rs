@@ -108,7 +108,7 @@ fn unknown_words_are_usage_errors_that_name_the_known_ones() {
 
     for (args, known) in [
         (["sim", "--faults", "net,sabotage"], "failover, kill, memory, net"),
-        (["sim", "--profile", "storm"], "failover, memory, network"),
+        (["sim", "--profile", "storm"], "failover, lapses, memory, network"),
     ] {
         let output = scene.output(&args);
         assert_eq!(output.status.code(), Some(64), "{args:?}");
