@@ -44,7 +44,7 @@ fn one_plan_gives_one_history_in_any_thread() {
         let other = run(&Plan::draw(profile, 4));
         let second = traced(&plan);
 
-        assert!(first.trace.len() > 20, "{plan}\n{} lines", first.trace.len());
+        assert!(!first.trace.is_empty(), "{plan}");
         assert_eq!(first.trace, second.trace, "{plan}");
         assert_eq!(first.trace, elsewhere.trace, "{plan}");
         assert_eq!(first.history, second.history, "{plan}");
