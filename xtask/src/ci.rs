@@ -62,7 +62,7 @@ fn simulator_seeds(steps: &mut Steps) {
 /// Plays histories of all kinds on the simulator, always the same ones, and holds them against the invariants.
 fn explored_histories(steps: &mut Steps) {
     let program = ["run", "--quiet", "--release", "--package", "semafence-cli", "--", "sim"];
-    let seeds = ["--seed", "1", "--runs", "10000"];
+    let seeds = ["--seed", "1", "--runs", "6000"];
     steps.run("explored histories", || succeeds(cargo(&program).args(seeds)));
 }
 
