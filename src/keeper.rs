@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use crate::backend::{Claim, LockBackend, Standing};
 use crate::call::{at, in_time};
-use crate::clock::{Clock, Instant, Timestamp};
+use crate::clock::{Clock, Instant};
 use crate::error::{Error, LossReason};
 use crate::failure::BackendError;
 use crate::fence::FencingToken;
@@ -289,7 +289,7 @@ async fn until(clock: &dyn Clock, moment: Option<Instant>) {
 
 async fn refresh(shared: Arc<Shared>, leases: Vec<Arc<Lease>>) -> Done {
     let wall = shared.clock.wall();
-    let claims: Vec<Claim> = leases.iter().map(|lease| granted(lease, wall)).collect();
+    let claims: Vec<Claim> = leases.iter().map(|lease| at(&lease.claim, wall)).collect();
     let patience = claims.iter().map(Claim::timeout).min().unwrap_or_default();
     let asked_at = shared.clock.now();
     let answers = in_time(&*shared.clock, patience, shared.backend.refresh(&claims)).await;
@@ -302,14 +302,6 @@ async fn refresh(shared: Arc<Shared>, leases: Vec<Arc<Lease>>) -> Done {
         asked_at,
         leases,
         answers,
-    }
-}
-
-/// The claim of a lease, with the token that it is held under.
-fn granted(lease: &Lease, wall: Timestamp) -> Claim {
-    Claim {
-        token: Some(lease.grant.token),
-        ..at(&lease.claim, wall)
     }
 }
 

@@ -42,9 +42,14 @@ pub(crate) enum End {
 }
 
 impl Lease {
-    /// A lease whose answered request was sent at `asked_at`; `None` if it is over already.
+    /// A lease whose answered request was sent at `asked_at`; `None` if it is over already. Its claim names the token from
+    /// then on, whoever refreshes it.
     pub(crate) fn new(claim: Claim, grant: Grant, asked_at: Instant, clock: Arc<dyn Clock>) -> Option<Self> {
         let deadline = asked_at + validity(claim.ttl);
+        let claim = Claim {
+            token: Some(grant.token),
+            ..claim
+        };
         let state = State {
             deadline,
             at_risk: false,

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use semafence::{Error, Fence, LeaseTime, LossReason, Standing, Strategy};
-use semafence_sim::{Client, Direction, Link, Sim};
+use semafence_sim::{Client, Direction, Link, Message, NoFaults, Sim, Verdict};
 
 const TTL: Duration = Duration::from_secs(3);
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -48,6 +48,28 @@ fn a_release_that_passes_a_refresh_on_its_way_loses_nothing_and_renews_no_ghost(
 
         assert_eq!(held_and_waiting(&sim).await, (0, 0));
         assert_eq!(*losses.lock().unwrap(), 0);
+    });
+}
+
+/// SCENARIOS 30: the server forgets the grant, and a late copy of the acquire has it give another one.
+#[test]
+fn a_refresh_by_hand_does_not_take_a_grant_that_nobody_knows_of_for_the_permit() {
+    on_seeds(|sim| async move {
+        let late = |message: &Message| match message.direction {
+            Direction::Request if message.link == Link::Commands => Verdict::Duplicate(Duration::from_millis(100)),
+            _ => Verdict::Deliver,
+        };
+        sim.set_faults(late);
+        let mutex = mutex(&sim.client());
+        let permit = mutex.lock().await.unwrap();
+        sim.set_faults(NoFaults);
+        sim.server().flush_all();
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        assert_eq!(held_and_waiting(&sim).await, (1, 0), "the late copy is granted");
+
+        assert_eq!(permit.refresh().await.unwrap(), Standing::Absent);
+
+        assert_eq!(permit.lost().await, LossReason::Forgotten);
     });
 }
 
