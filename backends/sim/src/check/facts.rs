@@ -6,7 +6,7 @@ use std::time::Duration;
 use semafence::HolderId;
 
 use crate::check::bounds;
-use crate::check::life::{Life, Lives, Process};
+use crate::check::life::{Granted, Life, Lives, Process};
 use crate::check::records::{Home, Records, Stay};
 use crate::check::servers::Servers;
 use crate::check::span::Span;
@@ -119,6 +119,12 @@ impl<'a> Facts<'a> {
     /// The acquisition of a holder, if its call returned a permit.
     pub(super) fn life_of(&self, holder: HolderId) -> Option<&Life<'a>> {
         self.by_holder.get(&holder).map(|op| &self.lives[op])
+    }
+
+    /// The acquisition of a holder, and the permit that its call returned, if it did.
+    pub(super) fn granted_to(&self, holder: HolderId) -> Option<(&Life<'a>, Granted<'a>)> {
+        let life = self.life_of(holder)?;
+        Some((life, life.grant?))
     }
 
     /// Where the permit of an acquisition was given.

@@ -25,7 +25,7 @@ pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
 /// Whoever leaves the queue of a server has a permit at once, is over, or was put out by an operator.
 fn check_places(facts: &Facts<'_>, report: &mut Report) {
     for wait in &facts.records.waits {
-        let Some((life, grant)) = facts.life_of(wait.holder).and_then(|life| Some((life, life.grant?))) else {
+        let Some((life, grant)) = facts.granted_to(wait.holder) else {
             continue;
         };
         let left = wait.span.until;
@@ -58,14 +58,12 @@ fn queue(record: &Record) -> impl Iterator<Item = HolderId> {
 fn passed(facts: &Facts<'_>, turn: &Turn<'_>, before: &Record) -> Option<(HolderId, HolderId)> {
     let first = queue(turn.after).next()?;
     let place = queue(before).position(|holder| holder == first)?;
-    if may_have_been_gone(facts, turn, first) {
-        return None;
-    }
     let served = turn.arrived.iter().map(|stay| facts.records.stays[*stay].holder);
     let ahead = |holder: &HolderId| queue(before).take(place).any(|other| other == *holder);
     served
         .into_iter()
         .find(|holder| !ahead(holder))
+        .filter(|_| !may_have_been_gone(facts, turn, first))
         .map(|holder| (first, holder))
 }
 

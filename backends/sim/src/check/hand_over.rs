@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::check::bounds::{IN_FLIGHT, PROMPT, ROUNDING, operation, window};
+use crate::check::bounds::{IN_FLIGHT, PROMPT, ROUNDING, operation, patience, window};
 use crate::check::facts::Facts;
 use crate::check::records::Stay;
 use crate::check::span::Span;
@@ -25,7 +25,7 @@ pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
             );
             report.add(Invariant::HandOver, at, [], text);
         }
-        if is_long_dead(facts, stay, window(ttl) * 3 + operation(ttl) + IN_FLIGHT) {
+        if is_long_dead(facts, stay, patience(ttl) + IN_FLIGHT) {
             let text = format!(
                 "{} of {} is handed to a client that is long dead",
                 stay.holder, stay.name
@@ -53,7 +53,7 @@ fn is_long_dead(facts: &Facts<'_>, stay: &Stay<'_>, patience: Duration) -> bool 
 
 /// Whoever is handed a permit is told, and has it at once.
 fn check_taken(facts: &Facts<'_>, report: &mut Report, stay: &Stay<'_>) {
-    let Some((life, grant)) = facts.life_of(stay.holder).and_then(|life| Some((life, life.grant?))) else {
+    let Some((life, grant)) = facts.granted_to(stay.holder) else {
         return;
     };
     let (at, client) = (stay.span.from, life.asked.client);

@@ -21,8 +21,8 @@ use crate::history::{History, Op, Trouble, What};
 /// pass decides it, in O(n log n), and no crate is needed that searches.
 ///
 /// A permit that is lost, taken by force, or whose client dies is released from then on, at whatever time; one whose
-/// client stands still, from when that begins. Histories in which a server lost
-/// data, two servers served at once, or a clock was off are not judged: their guarantees are weaker.
+/// client stands still, from when that begins. Histories in which a server lost data, two servers served at once, or a
+/// clock was off are not judged: their guarantees are weaker.
 ///
 /// # Errors
 ///

@@ -75,7 +75,8 @@ fn gone(facts: &Facts<'_>, life: &Life<'_>) -> Option<Duration> {
 }
 
 /// By when it must be gone although a fault befell its client: a release that gets no answer is sent again for one ttl.
-/// Where a server refuses, it may not be: what is not allowed is not tried again. Says nothing about what came after it was over: a late acquire, which no release follows.
+/// Where a server refuses, it may not be: what is not allowed is not tried again. Says nothing about what came after it
+/// was over: a late acquire, which no release follows.
 fn gone_again(facts: &Facts<'_>, life: &Life<'_>, since: Duration) -> Option<Duration> {
     let over = life.returning.or(life.ended.map(|(at, _)| at))?;
     let (ttl, client) = (life.asked.ttl, life.asked.client);

@@ -92,21 +92,18 @@ const STEPS: Duration = Duration::from_secs(4);
 /// and again, or both sides of a split began from nothing.
 pub(super) fn is_beyond_guarantee(facts: &Facts<'_>, span: Span) -> bool {
     let mut splits = facts.servers.splits.iter().filter(|split| split.touches(&span));
-    if splits.any(|split| knew_nothing(facts, split.from)) {
-        return true;
-    }
-    let starts = [Duration::ZERO].into_iter();
-    let losses: Vec<Duration> = starts.chain(facts.servers.forgets.iter().map(|(at, _)| *at)).collect();
-    let thrice = |three: &[Duration]| three[2] - three[0] <= STEPS && three[2] >= span.from && three[0] <= span.until;
-    if losses.windows(3).any(thrice) {
-        return true;
-    }
-    let forgets = facts
-        .servers
-        .forgets
-        .iter()
-        .filter(|(at, _)| span.from <= *at && *at <= span.until);
-    forgets.count() >= 2 && facts.troubles.befell_all(Trouble::Clock, span)
+    let forgets = || facts.servers.forgets.iter().map(|(at, _)| *at);
+    let meanwhile = |at: &Duration| span.from <= *at && *at <= span.until;
+    splits.any(|split| knew_nothing(facts, split.from))
+        || is_lost_thrice(forgets(), span)
+        || forgets().filter(meanwhile).count() >= 2 && facts.troubles.befell_all(Trouble::Clock, span)
+}
+
+/// Whether data was lost three times at short intervals that touch the span, the start included.
+fn is_lost_thrice(forgets: impl Iterator<Item = Duration>, span: Span) -> bool {
+    let losses: Vec<Duration> = std::iter::once(Duration::ZERO).chain(forgets).collect();
+    let soon = |three: &[Duration]| three[2] - three[0] <= STEPS && Span::new(three[0], three[2]).touches(&span);
+    losses.windows(3).any(soon)
 }
 
 /// Whether a server that was promoted at that moment had no record of anything: it tells at once what it knows.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::names::name_of;
 use super::words::{ParsePlanError, Words, ms};
 use crate::history::Trouble;
 use crate::network::{Direction, Link};
@@ -176,11 +177,6 @@ const LINKS: [(&str, Link); 3] = [
     ("push", Link::Push),
 ];
 const DIRECTIONS: [(&str, Direction); 2] = [("requests", Direction::Request), ("replies", Direction::Reply)];
-
-fn name_of<T: PartialEq>(names: &[(&'static str, T)], value: &T) -> &'static str {
-    let found = names.iter().find(|(_, known)| known == value);
-    found.expect("every value has a name").0
-}
 
 impl Verb {
     /// How long it lasts by itself.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::fault::Verb;
+use super::names::{name_of, named, values};
 use super::plan::Plan;
 
 /// A kind of faults.
@@ -50,15 +51,7 @@ const NAMES: [(&str, Group); 11] = [
 
 impl Group {
     /// All kinds, in the order of their names.
-    pub const ALL: [Self; 11] = {
-        let mut all = [Self::Clock; 11];
-        let mut index = 0;
-        while index < all.len() {
-            all[index] = NAMES[index].1;
-            index += 1;
-        }
-        all
-    };
+    pub const ALL: [Self; 11] = values(&NAMES);
 
     /// Whether a plan has faults, and only such as belong to `groups`.
     ///
@@ -113,8 +106,7 @@ impl Verb {
 
 impl fmt::Display for Group {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let found = NAMES.iter().find(|(_, group)| group == self);
-        f.pad(found.expect("every group has a name").0)
+        f.pad(name_of(&NAMES, self))
     }
 }
 
@@ -122,11 +114,7 @@ impl FromStr for Group {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let found = NAMES.iter().find(|(name, _)| *name == text);
-        found.map(|(_, group)| *group).ok_or_else(|| {
-            let known: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
-            format!("there are no faults {text}, only {}", known.join(", "))
-        })
+        named(&NAMES, text).map_err(|known| format!("there are no faults {text}, only {known}"))
     }
 }
 

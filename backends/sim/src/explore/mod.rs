@@ -14,6 +14,7 @@ mod fault;
 mod group;
 mod marks;
 mod meddler;
+mod names;
 mod plan;
 mod profile;
 mod resource;

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::fault::{Fault, Part, Refusal, Verb};
+use super::names::{name_of, named, values};
 use crate::network::{Direction, Link};
 use crate::random::draw;
 
@@ -66,15 +67,7 @@ const LAST: u64 = 40_000;
 
 impl Profile {
     /// All kinds, in the order of their names.
-    pub const ALL: [Self; 14] = {
-        let mut all = [Self::Calm; 14];
-        let mut index = 0;
-        while index < all.len() {
-            all[index] = NAMES[index].1;
-            index += 1;
-        }
-        all
-    };
+    pub const ALL: [Self; 14] = values(&NAMES);
 
     /// The kind that belongs to a seed where none is chosen.
     #[must_use]
@@ -143,8 +136,7 @@ impl Profile {
 
 impl fmt::Display for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let found = NAMES.iter().find(|(_, profile)| profile == self);
-        f.write_str(found.expect("every profile has a name").0)
+        f.write_str(name_of(&NAMES, self))
     }
 }
 
@@ -152,11 +144,7 @@ impl FromStr for Profile {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let found = NAMES.iter().find(|(name, _)| *name == text);
-        found.map(|(_, profile)| *profile).ok_or_else(|| {
-            let known: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
-            format!("there is no profile {text}, only {}", known.join(", "))
-        })
+        named(&NAMES, text).map_err(|known| format!("there is no profile {text}, only {known}"))
     }
 }
 
@@ -424,9 +412,9 @@ impl Dice {
         faults
     }
 
-    /// The servers' clocks are set apart before anybody works, and there is one failover: where two in a row forget what
-    /// they were told, tokens need clocks that agree. Or the clock of a master goes back, by less than an
-    /// hour, and it starts again with its data.
+    /// The servers' clocks are set apart before anybody works, and there is one failover, or two in a row; where both
+    /// lose writes, no order of tokens is asked for. Or the clock of a master goes back, by less than an hour, and it
+    /// starts again with its data.
     fn skew(&self) -> Vec<Fault> {
         let step = |at: Duration, server: u32, by_ms: i64| Fault {
             at,

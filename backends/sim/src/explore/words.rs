@@ -3,6 +3,8 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::names::{Names, named};
+
 /// A line of a plan that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParsePlanError {
@@ -109,13 +111,9 @@ impl<'a> Words<'a> {
         range.ok_or_else(|| self.error(format!("{key} is no range like 1-3: {text}")))
     }
 
-    pub(super) fn one_of<T: Copy>(&mut self, key: &str, names: &[(&str, T)]) -> Result<T, ParsePlanError> {
+    pub(super) fn one_of<T: Copy>(&mut self, key: &str, names: &Names<T>) -> Result<T, ParsePlanError> {
         let text = self.take(key)?;
-        let found = names.iter().find(|(name, _)| *name == text);
-        found.map(|(_, value)| *value).ok_or_else(|| {
-            let known: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
-            self.error(format!("{key} is none of {}: {text}", known.join(", ")))
-        })
+        named(names, text).map_err(|known| self.error(format!("{key} is none of {known}: {text}")))
     }
 
     /// Nothing may be left over.
