@@ -12,8 +12,9 @@ use sweep::{Case, Course, RULES, Rule, regressions};
 const AHEAD_S: [i64; 9] = [-7_200, -3_600, -5, -1, 0, 1, 5, 3_600, 7_200];
 const LOST_S: [u64; 5] = [0, 1, 10, 60, 600];
 
-const COURSES: [(Course, &str); 4] = [
+const COURSES: [(Course, &str); 5] = [
     (Course::Once, "one failover"),
+    (Course::Begun, "one, and all there was is lost"),
     (Course::Twice, "two, the second 2 s after the first"),
     (Course::MiddleLost, "two, and nobody knows the master in between"),
     (

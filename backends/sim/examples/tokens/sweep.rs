@@ -69,6 +69,8 @@ pub(crate) const RULES: [Rule; 8] = [
 pub(crate) enum Course {
     /// One.
     Once,
+    /// One, and the new master has heard of nothing since the deployment began.
+    Begun,
     /// Two, the second 2 s after the first; the replicas have copied the new master meanwhile.
     Twice,
     /// Two, the second 2 s after the first; no replica has heard of the master in between.
@@ -80,7 +82,7 @@ pub(crate) enum Course {
 impl Course {
     fn failovers(self) -> u32 {
         match self {
-            Self::Once => 1,
+            Self::Once | Self::Begun => 1,
             Self::Twice | Self::MiddleLost => 2,
             Self::MiddleTwoLost => 3,
         }
@@ -145,6 +147,10 @@ impl Trial {
     }
 
     async fn run(mut self) -> bool {
+        if self.case.course == Course::Begun {
+            self.begin_unheard().await;
+            return self.went_back;
+        }
         self.grant().await;
         // Tokens of a generation that is younger than 71 minutes run ahead of the clock.
         let age = [1, 60, 3 * 3600][(draw(self.seed, &[1]) % 3) as usize];
@@ -155,6 +161,14 @@ impl Trial {
             self.fail_over(number).await;
         }
         self.went_back
+    }
+
+    /// No replica hears of the first grants.
+    async fn begin_unheard(&mut self) {
+        let replicas = self.sim.deployment(0).servers();
+        replicas.iter().for_each(semafence_sim::Server::cut_replication);
+        self.grant().await;
+        self.fail_over(0).await;
     }
 
     async fn fail_over(&mut self, number: u32) {

@@ -108,8 +108,9 @@ pub enum Invariant {
     /// where this one comes from a server of an older epoch.
     ///
     /// Assumes that the servers' clocks agree within an hour and splits are shorter; where two or more servers lost data
-    /// between the two grants, that no clock was off meanwhile; that data is not lost three times within four seconds; and
-    /// that a server which is promoted beside another knows of at least one grant of the deployment.
+    /// between the two grants, or one lost all of it, that no clock was off meanwhile; that data is not lost three times
+    /// within four seconds; and that a server which is promoted beside another knows of at least one grant of the
+    /// deployment.
     TokenOrder,
     /// No two acquisitions of a name have the same token. Holds under every fault.
     TokenUnique,

@@ -88,15 +88,16 @@ fn complain(facts: &Facts<'_>, report: &mut Report, earlier: Given, given: Given
 /// Within this time data must not be lost three times, the start included: two steps of a token, with their jitters.
 const STEPS: Duration = Duration::from_secs(4);
 
-/// Whether tokens may go back within the span: two or more servers lost data while a clock was off, data was lost again
-/// and again, or both sides of a split began from nothing.
+/// Whether tokens may go back within the span: while a clock was off, two or more servers lost data, or one lost all of
+/// it; data was lost again and again; or both sides of a split began from nothing.
 pub(super) fn is_beyond_guarantee(facts: &Facts<'_>, span: Span) -> bool {
     let mut splits = facts.servers.splits.iter().filter(|split| split.touches(&span));
     let forgets = || facts.servers.forgets.iter().map(|(at, _)| *at);
-    let meanwhile = |at: &Duration| span.from <= *at && *at <= span.until;
+    let meanwhile = || forgets().filter(|at| span.from <= *at && *at <= span.until);
+    let for_clocks = || meanwhile().count() >= 2 || meanwhile().any(|at| knew_nothing(facts, at));
     splits.any(|split| knew_nothing(facts, split.from))
         || is_lost_thrice(forgets(), span)
-        || forgets().filter(meanwhile).count() >= 2 && facts.troubles.befell_all(Trouble::Clock, span)
+        || for_clocks() && facts.troubles.befell_all(Trouble::Clock, span)
 }
 
 /// Whether data was lost three times at short intervals that touch the span, the start included.
@@ -106,7 +107,8 @@ fn is_lost_thrice(forgets: impl Iterator<Item = Duration>, span: Span) -> bool {
     losses.windows(3).any(soon)
 }
 
-/// Whether a server that was promoted at that moment had no record of anything: it tells at once what it knows.
+/// Whether the server that was promoted at that moment had no record of anything: it tells at once what it knows. What
+/// the deployment had granted before, its generation included, is then for its clock to tell.
 fn knew_nothing(facts: &Facts<'_>, promoted: Duration) -> bool {
     facts.has_records() && !facts.records.turns.iter().any(|turn| turn.at == promoted)
 }
@@ -166,5 +168,29 @@ mod tests {
 
         assert_eq!(below.broken(), []);
         assert_eq!(above.broken(), [Invariant::TokenOrder]);
+    }
+
+    #[test]
+    fn a_successor_that_knows_nothing_and_whose_clock_is_behind_goes_back() {
+        let lost = |clock: &str, known: &str| {
+            story(&format!(
+                "0 disturb 1 {clock}
+                 0 ask 1 by 1
+                 5 record server=0 hold=1/5000/0/3005
+                 10 grant 1 token=5000
+                 20 return 1
+                 5000 demote 0
+                 5100 promote 1 epoch=1 forgot
+                 {known}
+                 5200 ask 2 by 2
+                 5205 record server=1 hold=2/900/0/8205
+                 5210 grant 2 token=900
+                 5220 return 2"
+            ))
+        };
+
+        assert_eq!(lost("clock", "").broken(), []);
+        assert_eq!(lost("network", "").broken(), [Invariant::TokenOrder]);
+        assert_eq!(lost("clock", "5100 record server=1").broken(), [Invariant::TokenOrder]);
     }
 }

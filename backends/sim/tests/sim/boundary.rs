@@ -56,6 +56,18 @@ fn tokens_go_on_after_masters_that_nobody_knows_while_clocks_agree_within_the_ti
 }
 
 #[test]
+fn tokens_of_a_deployment_that_lost_all_go_on_while_clocks_agree_within_its_age() {
+    for (ahead_s, lost_s) in [(-1, 0), (0, 0), (1, 0), (-3_600, 3_600), (3_600, 1)] {
+        assert_eq!(
+            count(SHIPPED, Course::Begun, ahead_s, lost_s),
+            0,
+            "{ahead_s} s ahead, {lost_s} s old"
+        );
+    }
+    assert_ne!(count(SHIPPED, Course::Begun, -5, 1), 0, "the limit that is documented");
+}
+
+#[test]
 fn tokens_go_back_without_any_part_of_the_rule() {
     let cases = [
         ("a plain counter", 0, 1),
