@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use semafence::HolderId;
+
 use crate::check::bounds::SLACK;
 use crate::check::facts::Facts;
 use crate::check::span::Span;
@@ -40,7 +42,8 @@ fn check_forced(facts: &Facts<'_>, report: &mut Report) {
         let Some(at) = again else { continue };
         // A server that refused, or did not answer, took nothing.
         let then = Span::new(event.at, event.at);
-        if !facts.troubles.befell_all(Trouble::Refusal, then)
+        if was_there(facts, *holder, then)
+            && !facts.troubles.befell_all(Trouble::Refusal, then)
             && facts.servers.always_served(then)
             && !facts.troubles.befell_all(Trouble::Clock, tombstone)
             && !facts.servers.forgot_within(tombstone)
@@ -50,6 +53,13 @@ fn check_forced(facts: &Facts<'_>, report: &mut Report) {
             report.add(Invariant::EndFinal, at, [], text);
         }
     }
+}
+
+/// Whether a record shows that there was something to take.
+fn was_there(facts: &Facts<'_>, holder: HolderId, then: Span) -> bool {
+    let waits = facts.records.waits.iter().filter(|wait| wait.holder == holder);
+    let stays = facts.records.of(holder).map(|stay| stay.span);
+    stays.chain(waits.map(|wait| wait.span)).any(|span| span.touches(&then))
 }
 
 #[cfg(test)]
@@ -94,5 +104,21 @@ mod tests {
         );
 
         assert_eq!(report.broken(), [Invariant::EndFinal]);
+    }
+
+    #[test]
+    fn what_had_ended_before_it_was_to_be_taken_may_be_repeated() {
+        let report = story(
+            "0 ask 1 by 1
+             5 record hold=1/5/0/3005
+             10 grant 1 token=5
+             15 return 1
+             16 record
+             20 force 1
+             900 record hold=1/6/0/3900
+             3900 record",
+        );
+
+        assert!(!report.broken().contains(&Invariant::EndFinal));
     }
 }

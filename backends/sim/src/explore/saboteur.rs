@@ -1,6 +1,6 @@
 //! Carries out the faults of a plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::fault::{Fault, Part, Refusal, Verb};
 use super::meddler::{Meddler, Rule};
 use super::setting::Setting;
 use crate::database::Refused;
-use crate::history::{Disturbance, Record, Recorder, What};
+use crate::history::{Disturbance, History, Record, Recorder, What};
 use crate::node::Persistence;
 use crate::process::Process;
 use crate::sim::Sim;
@@ -319,12 +319,7 @@ impl Saboteur {
 
     /// Takes the first permit that the master knows of, or else the first place in a queue.
     fn force(&self) {
-        let history = self.recorder.history();
-        let last = |event: &crate::history::Event| match &event.what {
-            What::Record(record) => victim_of(record),
-            _ => None,
-        };
-        let Some((name, holder)) = history.events.iter().rev().find_map(last) else {
+        let Some((name, holder)) = victim(&self.recorder.history()) else {
             return;
         };
         let Ok(semaphore) = semafence::Name::new(semafence::DEFAULT_NAMESPACE, &name) else {
@@ -366,6 +361,16 @@ impl Saboteur {
             process.clock().set_drift_ppm(0);
         }
     }
+}
+
+/// Who is to be found in the newest record of some name.
+fn victim(history: &History) -> Option<(String, semafence::HolderId)> {
+    let mut seen = BTreeSet::new();
+    let newest = history.events.iter().rev().filter_map(|event| match &event.what {
+        What::Record(record) => seen.insert(&record.name).then_some(record),
+        _ => None,
+    });
+    newest.filter_map(victim_of).next()
 }
 
 fn victim_of(record: &Record) -> Option<(String, semafence::HolderId)> {
