@@ -8,7 +8,7 @@ use crate::check::facts::Facts;
 use crate::check::records::Turn;
 use crate::check::span::Span;
 use crate::check::{Invariant, Report};
-use crate::history::{Record, ServerId, Waiter};
+use crate::history::{Record, ServerId, Trouble, Waiter};
 
 /// What servers have on record, one after another, of each name.
 type Books<'f, 'a> = BTreeMap<(ServerId, &'a str), Vec<&'f Turn<'a>>>;
@@ -129,11 +129,13 @@ impl<'f, 'a> Book<'f, 'a> {
         looks
     }
 
-    /// Whether a wake-up may go to a place that a server which forgot something has not given up.
+    /// Whether a wake-up may go to a place that should be gone: the server forgot that it was given up, or refused to be
+    /// told.
     fn may_wake_nobody(&self, record: &Record, at: Duration) -> bool {
         let is_queue = record.waiters.iter().any(|waiter| waiter.queues);
         let since_the_start = Span::new(Duration::ZERO, at);
-        !is_queue && self.facts.servers.forgot_within(since_the_start)
+        let refused = || self.facts.troubles.befell_all(Trouble::Refusal, since_the_start);
+        !is_queue && (self.facts.servers.forgot_within(since_the_start) || refused())
     }
 
     /// Whether an acquisition waits for it to the end: a server that forgot what happened last, or refused to be told, may
@@ -223,19 +225,28 @@ mod tests {
         assert_eq!(report.broken(), [Invariant::IdlePermit]);
     }
 
-    #[test]
-    fn whoever_is_only_woken_is_woken_at_once() {
-        let report = story(
+    fn woken(fault: &str) -> Vec<Invariant> {
+        let text = format!(
             "0 ask 1 by 1
              0 ask 2 by 2
+             {fault}
              5 record hold=1/5/0/3005
              10 grant 1 token=5
              15 record hold=1/5/0/3005 wake=2
              1000 return 1
              1001 record wake=2
-             3000 record",
+             3000 record"
         );
+        story(&text).broken()
+    }
 
-        assert_eq!(report.broken(), [Invariant::IdlePermit]);
+    #[test]
+    fn whoever_is_only_woken_is_woken_at_once() {
+        assert_eq!(woken(""), [Invariant::IdlePermit]);
+    }
+
+    #[test]
+    fn a_wake_up_may_go_to_a_place_whose_return_was_refused() {
+        assert_eq!(woken("0 disturb 1 refusal\n2 calm 1"), []);
     }
 }
