@@ -51,6 +51,7 @@ impl<'f, 'a> Book<'f, 'a> {
     /// The first stretch that is too long, and when it should have been over.
     fn first_idle(&self, turns: &[&Turn<'a>]) -> Option<(Span, Duration)> {
         let mut since: Option<Duration> = None;
+        let mut wasted = false;
         for (index, turn) in turns.iter().enumerate() {
             let until = turns.get(index + 1).map_or(self.facts.end, |next| next.at);
             let span = self.serving(turn.at, until);
@@ -59,9 +60,11 @@ impl<'f, 'a> Book<'f, 'a> {
                 since = None;
                 continue;
             };
-            let from = since.filter(|_| free == turn.at && !turn.disrupted).unwrap_or(free);
+            let goes_on = since.filter(|_| free == turn.at && !turn.disrupted);
+            let from = goes_on.unwrap_or(free);
             let idle = Span::new(from, span.until);
-            let due = self.due(turn.after, idle);
+            wasted = self.wakes_nobody(turn) || wasted && goes_on.is_some();
+            let due = self.due(turn.after, idle, wasted);
             if idle.until > due {
                 return Some((idle, due));
             }
@@ -107,7 +110,7 @@ impl<'f, 'a> Book<'f, 'a> {
     }
 
     /// By when a stretch must be over.
-    fn due(&self, record: &'a Record, idle: Span) -> Duration {
+    fn due(&self, record: &'a Record, idle: Span, wasted: bool) -> Duration {
         let prompt = Span::new(idle.from.saturating_sub(AFTERMATH), idle.from + PROMPT);
         let acting = record
             .waiters
@@ -123,10 +126,31 @@ impl<'f, 'a> Book<'f, 'a> {
             return Duration::MAX;
         };
         let calm = self.facts.troubles.calm_for_all(prompt) && self.facts.servers.always_served(prompt);
-        if calm && !self.may_wake_nobody(record, idle.from) {
+        if calm && !wasted && !self.may_wake_nobody(record, idle.from) {
             return prompt.until;
         }
         looks
+    }
+
+    /// Whether a wake-up went to a place that may be of an acquisition which is over: a late copy of its request may have
+    /// made it.
+    fn wakes_nobody(&self, turn: &Turn<'a>) -> bool {
+        let Some((_, before)) = turn.before else { return false };
+        let is_there = |holder| {
+            let waits = turn.after.waiters.iter().any(|waiter| waiter.holder == holder);
+            waits || turn.after.holders.iter().any(|lease| lease.holder == holder)
+        };
+        let over = |waiter: &Waiter| {
+            let lives = self
+                .facts
+                .candidates(waiter.holder, waiter.client, &before.name, turn.at);
+            lives.iter().any(|life| life.over().is_some_and(|over| over <= turn.at))
+        };
+        let woken = before
+            .waiters
+            .iter()
+            .filter(|waiter| !waiter.queues && !is_there(waiter.holder));
+        woken.into_iter().any(over)
     }
 
     /// Whether a wake-up may go to a place that should be gone: the server forgot that it was given up, or refused to be
@@ -248,5 +272,27 @@ mod tests {
     #[test]
     fn a_wake_up_may_go_to_a_place_whose_return_was_refused() {
         assert_eq!(woken("0 disturb 1 refusal\n2 calm 1"), []);
+    }
+
+    #[test]
+    fn a_wake_up_may_go_to_a_place_that_a_late_copy_has_made() {
+        let report = story(
+            "0 ask 3 by 3
+             2 record hold=3/4/0/3002
+             3 grant 3 token=4
+             4 return 3
+             5 record
+             6 ask 1 by 1
+             7 record hold=1/5/0/3007
+             8 grant 1 token=5
+             9 ask 2 by 2
+             10 record hold=1/5/0/3007 wake=3
+             15 record hold=1/5/0/3007 wake=3 wake=2
+             1000 return 1
+             1001 record wake=2
+             3000 record",
+        );
+
+        assert!(!report.broken().contains(&Invariant::IdlePermit));
     }
 }
