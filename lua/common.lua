@@ -359,10 +359,13 @@ local function waiters()
     local free = 0
     while state.wakers > 0 and served < most do
       local id, waiter, text = head_of(5, 'wakers')
-      if not id or state.used + free + waiter.weight > limit_for(waiter) then return end
+      if not id then return end
+      local limit = limit_for(waiter)
+      local fits = waiter.weight <= limit -- Or it never does any more; it asks again and is told so.
+      if fits and state.used + free + waiter.weight > limit then return end
       waiters.leave(id, text)
       waiters.tell(waiter.inbox, 'w', id)
-      free = free + waiter.weight
+      if fits then free = free + waiter.weight end
       served = served + 1
     end
   end

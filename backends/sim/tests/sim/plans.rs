@@ -42,3 +42,12 @@ fn a_tombstone_that_begins_a_record_anew_costs_no_order() {
     assert!(broken.contains(&Invariant::TokenUnique), "{broken:?}");
     assert!(broken.contains(&Invariant::TokenOrder), "{broken:?}");
 }
+
+#[test]
+fn a_waiter_that_never_fits_any_more_keeps_nobody_from_being_woken() {
+    let plan = plan(include_str!("../plans/waiter-that-never-fits.plan"));
+
+    assert_clean(&plan);
+    let broken = broken_without(&plan, "local fits = waiter.weight <= limit", "local fits = true");
+    assert_eq!(broken, [Invariant::IdlePermit]);
+}
