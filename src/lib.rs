@@ -44,6 +44,7 @@ mod backoff;
 mod call;
 mod client;
 mod clock;
+mod commands;
 mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -57,6 +58,7 @@ mod held;
 mod holder;
 mod keeper;
 mod lease;
+mod meter;
 mod mutex;
 mod name;
 mod permit;
@@ -65,6 +67,7 @@ mod reply;
 mod schedule;
 pub mod script;
 mod semaphore;
+mod stats;
 mod status;
 mod waiters;
 
@@ -81,4 +84,8 @@ pub use mutex::{Mutex, MutexBuilder};
 pub use name::Name;
 pub use permit::{OwnedPermit, Permit};
 pub use semaphore::{Semaphore, SemaphoreBuilder};
+pub use stats::{
+    AcquireCounts, CommandStats, Counts, LossCounts, NameStats, RefreshCounts, ReleaseCounts, ReturnCounts, Stats,
+    Timing,
+};
 pub use status::{HolderStatus, Status, WaiterStatus};
