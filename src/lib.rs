@@ -36,6 +36,7 @@
 //! # Features
 //!
 //! - `serde`: [`Config`] as data, with durations as `"1m 30s"` or a number of seconds.
+//! - `metrics`: what [`Client::stats`] answers with, and histograms, for the facade of that name: see the module `metrics`.
 //! - `conformance`: the suite that every backend passes.
 
 mod acquisition;
@@ -59,6 +60,8 @@ mod holder;
 mod keeper;
 mod lease;
 mod meter;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod mutex;
 mod name;
 mod permit;

@@ -181,6 +181,11 @@ macro_rules! counts {
         pub(crate) enum $outcome {
             $($variant,)+
         }
+
+        #[cfg(feature = "metrics")]
+        impl $outcome {
+            pub(crate) const LABELS: &[&str] = &[$(stringify!($field)),+];
+        }
     };
 }
 

@@ -1,8 +1,14 @@
-//! What is measured of one name in one client: kept for `Client::stats`.
+//! What is measured of one name in one client: kept for `Client::stats`, and told to the `metrics` facade where it is
+//! compiled in.
 
 mod command;
+#[cfg(feature = "metrics")]
+mod facade;
+#[cfg(not(feature = "metrics"))]
 #[path = "silent.rs"]
 mod facade;
+#[cfg(feature = "metrics")]
+mod least;
 mod meters;
 mod tenure;
 mod wait;
@@ -12,6 +18,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub(crate) use command::{Answer, CommandMeter, Verb};
+#[cfg(feature = "metrics")]
+pub(crate) use facade::describe;
 pub(crate) use facade::sample_leases;
 pub(crate) use meters::Meters;
 pub(crate) use tenure::Tenure;
