@@ -33,6 +33,14 @@ pub(crate) struct Terms {
     pub(crate) reported_limit: AtomicU32,
 }
 
+impl Terms {
+    /// Waits for `permits` at once, for at most `timeout`.
+    pub(crate) async fn acquire(&self, permits: u32, timeout: Option<Duration>) -> Result<Held, Error> {
+        let deadline = timeout.map(|timeout| self.core.clock.now() + timeout);
+        Acquisition::new(self, permits)?.wait(deadline).await
+    }
+}
+
 /// A claim on its way to a permit. Dropped before it gets there, it is undone by the keeper.
 #[derive(Debug)]
 pub(crate) struct Acquisition<'a> {
@@ -309,9 +317,4 @@ impl Drop for Acquisition<'_> {
             self.terms.core.keeper.give_back(self.claim.clone());
         }
     }
-}
-
-/// The moment `timeout` after now, or never.
-pub(crate) fn deadline(core: &Core, timeout: Option<Duration>) -> Option<Instant> {
-    timeout.map(|timeout| core.clock.now() + timeout)
 }

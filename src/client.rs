@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::backend::{LockBackend, Standing};
+use crate::blocking;
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::commands::Commands;
 use crate::config::Config;
@@ -102,6 +103,15 @@ impl<B: LockBackend, C: Clock> Client<B, C> {
             ));
         }
         MutexBuilder::new(SemaphoreBuilder::new(self.clone(), config)).build()
+    }
+
+    /// The same client for threads that run no async code.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] with field `keeper` when the keeper runs as a task: no thread can wait for what it does.
+    pub fn blocking(&self) -> Result<blocking::Client<B, C>, Error> {
+        blocking::Client::of(self.clone())
     }
 
     /// The backend.

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::commands::Commands;
+use crate::error::Error;
 use crate::holder::Inbox;
 use crate::keeper::Keeper;
 use crate::meter::Meters;
@@ -24,4 +26,12 @@ pub(crate) struct Core {
     pub(crate) inbox: Inbox,
     pub(crate) namespace: String,
     pub(crate) closed: CancellationToken,
+}
+
+impl Core {
+    /// The runtime on which calls are carried out for threads that wait.
+    pub(crate) fn runtime(&self) -> Result<&Handle, Error> {
+        let runtime = self.keeper.runtime();
+        runtime.ok_or_else(|| Error::config("keeper", "runs as a task, and so no thread can wait for it"))
+    }
 }

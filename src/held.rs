@@ -1,6 +1,7 @@
 //! A kept lease and the way back: what a permit holds.
 
 use std::future::Future;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,22 +19,63 @@ const RETRY: Duration = Duration::from_millis(10);
 
 /// A kept lease; dropping it gives it back.
 pub(crate) struct Held {
-    core: Arc<Core>,
-    pub(crate) lease: Arc<Lease>,
-    strict: bool,
+    tie: Tie,
     given_back: bool,
     /// How it would be parted with if it were dropped now.
     parting: Released,
 }
 
+/// A lease and the client that keeps it. Clones share both, and give nothing back.
+#[derive(Clone)]
+pub(crate) struct Tie {
+    pub(crate) core: Arc<Core>,
+    pub(crate) lease: Arc<Lease>,
+    strict: bool,
+}
+
 impl Held {
     pub(crate) fn new(core: Arc<Core>, lease: Arc<Lease>, strict: bool) -> Self {
         Self {
-            core,
-            lease,
-            strict,
+            tie: Tie { core, lease, strict },
             given_back: false,
             parting: Released::Dropped,
+        }
+    }
+
+    pub(crate) async fn release(mut self) -> Result<Standing, Error> {
+        let end = self.lease.end(End::Released);
+        self.core.keeper.forget(self.lease.claim.holder);
+        if let End::Lost(reason) = end {
+            // Dropping gives back what the backend may still hold.
+            return self.was_lost(reason);
+        }
+        self.parting = Released::Cancelled;
+        let standing = self.try_to_release().await;
+        self.parting = Released::of(&standing);
+        let standing = standing?;
+        self.given_back = true;
+        match standing {
+            Standing::Held | Standing::Waiting => Ok(Standing::Held),
+            Standing::Forced => self.was_lost(LossReason::Forced),
+            Standing::Absent => self.was_lost(LossReason::Forgotten),
+        }
+    }
+}
+
+impl Deref for Held {
+    type Target = Tie;
+
+    fn deref(&self) -> &Tie {
+        &self.tie
+    }
+}
+
+impl Tie {
+    /// Fails if the lease is lost.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match self.lease.ending() {
+            Some(End::Lost(reason)) => Err(self.lost_error(reason)),
+            _ => Ok(()),
         }
     }
 
@@ -74,25 +116,6 @@ impl Held {
                 self.core.keeper.forget(self.lease.claim.holder);
                 self.was_lost(reason)
             }
-        }
-    }
-
-    pub(crate) async fn release(mut self) -> Result<Standing, Error> {
-        let end = self.lease.end(End::Released);
-        self.core.keeper.forget(self.lease.claim.holder);
-        if let End::Lost(reason) = end {
-            // Dropping gives back what the backend may still hold.
-            return self.was_lost(reason);
-        }
-        self.parting = Released::Cancelled;
-        let standing = self.try_to_release().await;
-        self.parting = Released::of(&standing);
-        let standing = standing?;
-        self.given_back = true;
-        match standing {
-            Standing::Held | Standing::Waiting => Ok(Standing::Held),
-            Standing::Forced => self.was_lost(LossReason::Forced),
-            Standing::Absent => self.was_lost(LossReason::Forgotten),
         }
     }
 

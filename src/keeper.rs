@@ -61,6 +61,7 @@ pub(crate) struct Keeper {
 
 struct Thread {
     id: std::thread::ThreadId,
+    runtime: tokio::runtime::Handle,
     done: Mutex<mpsc::Receiver<()>>,
 }
 
@@ -117,6 +118,11 @@ impl Keeper {
             KeeperMode::Thread => Some(spawn(Arc::clone(&shared))?),
         };
         Ok(Self { shared, thread })
+    }
+
+    /// The runtime of its thread, if it has one.
+    pub(crate) fn runtime(&self) -> Option<&tokio::runtime::Handle> {
+        self.thread.as_ref().map(|thread| &thread.runtime)
     }
 
     /// Keeps `lease` until it is lost or forgotten; answers whether it does, since after [`close`](Self::close) it takes
@@ -217,6 +223,7 @@ fn spawn(shared: Arc<Shared>) -> Result<Thread, Error> {
         .enable_all()
         .build()
         .map_err(cannot)?;
+    let handle = runtime.handle().clone();
     let (tell_done, done) = mpsc::channel();
     let thread = std::thread::Builder::new()
         .name("semafence-keeper".to_owned())
@@ -228,6 +235,7 @@ fn spawn(shared: Arc<Shared>) -> Result<Thread, Error> {
         .map_err(cannot)?;
     Ok(Thread {
         id: thread.thread().id(),
+        runtime: handle,
         done: Mutex::new(done),
     })
 }

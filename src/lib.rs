@@ -30,6 +30,7 @@
 //! - A [`Client`] makes each [`Semaphore`] and [`Mutex`]; [`Config`] has everything that can be set.
 //! - [`Semaphore::acquire`] waits for a [`Permit`], which is kept alive until it is released, dropped or lost.
 //! - A resource that is guarded checks slot and [`FencingToken`] with a [`Fence`], or with a table of its own.
+//! - [`blocking`] is the same API for threads that run no async code.
 //! - [`Error`] has one variant for each thing that a caller would do differently.
 //! - [`LockBackend`] and [`Clock`] are the seams for who writes a backend; the feature `conformance` has the tests for it.
 //!
@@ -42,6 +43,7 @@
 mod acquisition;
 mod backend;
 mod backoff;
+pub mod blocking;
 mod call;
 mod client;
 mod clock;
@@ -70,6 +72,7 @@ mod reply;
 mod schedule;
 pub mod script;
 mod semaphore;
+mod setters;
 mod stats;
 mod status;
 mod waiters;

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use crate::backend::LockBackend;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{LeaseTime, Strategy};
 use crate::error::Error;
 use crate::name::Name;
 use crate::permit::{OwnedPermit, Permit};
 use crate::semaphore::{Semaphore, SemaphoreBuilder};
+use crate::setters::setters;
 use crate::status::Status;
 
 /// One holder at a time, across machines: a [`Semaphore`] of one. Its only slot is 0.
@@ -87,6 +87,48 @@ impl<B: LockBackend, C: Clock> Mutex<B, C> {
         self.0.try_acquire_owned().await
     }
 
+    /// As [`lock`](Self::lock), for a thread that runs no async code.
+    ///
+    /// # Errors
+    ///
+    /// As [`Semaphore::blocking_acquire`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Semaphore::blocking_acquire`].
+    #[track_caller]
+    pub fn blocking_lock(&self) -> Result<OwnedPermit, Error> {
+        self.0.blocking_acquire()
+    }
+
+    /// As [`try_lock`](Self::try_lock), for a thread that runs no async code.
+    ///
+    /// # Errors
+    ///
+    /// As [`Semaphore::blocking_try_acquire`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Semaphore::blocking_acquire`].
+    #[track_caller]
+    pub fn blocking_try_lock(&self) -> Result<Option<OwnedPermit>, Error> {
+        self.0.blocking_try_acquire()
+    }
+
+    /// As [`lock_timeout`](Self::lock_timeout), for a thread that runs no async code.
+    ///
+    /// # Errors
+    ///
+    /// As [`Semaphore::blocking_acquire`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Semaphore::blocking_acquire`].
+    #[track_caller]
+    pub fn blocking_lock_timeout(&self, timeout: Duration) -> Result<OwnedPermit, Error> {
+        self.0.blocking_acquire_timeout(timeout)
+    }
+
     /// Who holds and who waits. Changes nothing.
     ///
     /// # Errors
@@ -114,44 +156,7 @@ impl<B: LockBackend, C: Clock> Mutex<B, C> {
 #[must_use = "a builder does nothing until it is built"]
 pub struct MutexBuilder<B, C = SystemClock>(SemaphoreBuilder<B, C>);
 
-macro_rules! setters {
-    ($($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),+);)+) => {
-        impl<B: LockBackend, C: Clock> MutexBuilder<B, C> {
-            $($(#[$doc])* pub fn $name(self, $($arg: $type),+) -> Self { Self(self.0.$name($($arg),+)) })+
-        }
-    };
-}
-
-setters! {
-    /// Sets [`Config::namespace`](crate::Config::namespace).
-    namespace(namespace: impl Into<String>);
-    /// Sets [`Config::ttl`](crate::Config::ttl).
-    ttl(ttl: Duration);
-    /// Sets [`Config::acquire_timeout`](crate::Config::acquire_timeout); `None` waits for ever.
-    acquire_timeout(timeout: impl Into<Option<Duration>>);
-    /// Sets [`Config::retry_interval`](crate::Config::retry_interval).
-    retry_interval(interval: Duration);
-    /// Sets [`Config::retry_interval_max`](crate::Config::retry_interval_max).
-    retry_interval_max(interval: Duration);
-    /// Sets [`Config::retry_multiplier`](crate::Config::retry_multiplier).
-    retry_multiplier(multiplier: f64);
-    /// Sets [`Config::retry_jitter`](crate::Config::retry_jitter).
-    retry_jitter(jitter: f64);
-    /// Sets [`Config::wakeup_fallback`](crate::Config::wakeup_fallback).
-    wakeup_fallback(interval: Duration);
-    /// Sets [`Config::refresh_interval`](crate::Config::refresh_interval).
-    refresh_interval(interval: Duration);
-    /// Sets [`Config::refresh_retry_interval`](crate::Config::refresh_retry_interval).
-    refresh_retry_interval(interval: Duration);
-    /// Sets [`Config::strict`](crate::Config::strict).
-    strict(strict: bool);
-    /// Sets [`Config::lease_time`](crate::Config::lease_time).
-    lease_time(lease_time: LeaseTime);
-    /// Sets [`Config::strategy`](crate::Config::strategy).
-    strategy(strategy: Strategy);
-    /// Adds a pair to [`Config::meta`](crate::Config::meta).
-    meta(key: impl Into<String>, value: impl Into<String>);
-}
+setters!(MutexBuilder);
 
 impl<B: LockBackend, C: Clock> MutexBuilder<B, C> {
     pub(crate) fn new(semaphore: SemaphoreBuilder<B, C>) -> Self {

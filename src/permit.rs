@@ -8,11 +8,12 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::backend::Standing;
+use crate::blocking::wait;
 use crate::error::{Error, LossReason};
 use crate::fence::FencingToken;
-use crate::held::Held;
+use crate::held::{Held, Tie};
 use crate::holder::HolderId;
-use crate::lease::{End, Lease};
+use crate::lease::Lease;
 use crate::name::Name;
 
 /// A permit that does not borrow its semaphore.
@@ -142,10 +143,8 @@ impl Permit<'_> {
             reason = self.lost() => return Err(self.held.lost_error(reason)),
             output = work => output,
         };
-        match self.lease().ending() {
-            Some(End::Lost(reason)) => Err(self.held.lost_error(reason)),
-            _ => Ok(output),
-        }
+        self.held.check()?;
+        Ok(output)
     }
 
     /// Refreshes the lease now, besides the refreshes in the background; afterwards it lasts one ttl again.
@@ -176,6 +175,25 @@ impl Permit<'_> {
     /// The keeper gives the permit back.
     pub async fn release(self) -> Result<Standing, Error> {
         self.held.release().await
+    }
+
+    /// As [`release`](Self::release), for a thread that runs no async code.
+    ///
+    /// # Errors
+    ///
+    /// As [`release`](Self::release), and [`Error::Config`] as in [`blocking`](crate::blocking).
+    ///
+    /// # Panics
+    ///
+    /// In a thread that is driving async tasks. The permit is given back in the background.
+    #[track_caller]
+    pub fn blocking_release(self) -> Result<Standing, Error> {
+        let (tie, held) = (self.held.clone(), self.held);
+        wait(tie.core.runtime()?, async move { held.release().await })
+    }
+
+    pub(crate) fn tie(&self) -> &Tie {
+        &self.held
     }
 
     fn lease(&self) -> &Lease {

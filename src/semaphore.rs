@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-use crate::acquisition::{Acquisition, Terms, deadline};
+use crate::acquisition::{Acquisition, Terms};
 use crate::backend::LockBackend;
+use crate::blocking::wait;
 use crate::client::Client;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, LeaseTime, Strategy};
@@ -144,6 +145,96 @@ impl<B: LockBackend, C: Clock> Semaphore<B, C> {
         Ok(self.try_acquire().await?.map(Permit::into_owned))
     }
 
+    /// As [`acquire`](Self::acquire), for a thread that runs no async code. [`blocking`](crate::blocking) has the whole
+    /// API for threads.
+    ///
+    /// # Errors
+    ///
+    /// As [`acquire`](Self::acquire), and [`Error::Config`] with field `keeper` when the client's keeper runs as a task.
+    ///
+    /// # Panics
+    ///
+    /// In a thread that is driving async tasks, before anything is sent.
+    #[track_caller]
+    pub fn blocking_acquire(&self) -> Result<OwnedPermit, Error> {
+        self.blocking_acquire_many(1)
+    }
+
+    /// As [`acquire_many`](Self::acquire_many), for a thread that runs no async code.
+    ///
+    /// # Errors
+    ///
+    /// As [`acquire_many`](Self::acquire_many) and [`blocking_acquire`](Self::blocking_acquire).
+    ///
+    /// # Panics
+    ///
+    /// As [`blocking_acquire`](Self::blocking_acquire).
+    #[track_caller]
+    pub fn blocking_acquire_many(&self, permits: u32) -> Result<OwnedPermit, Error> {
+        self.blocking_acquire_within(permits, self.terms.config.acquire_timeout)
+    }
+
+    /// As [`acquire_timeout`](Self::acquire_timeout), for a thread that runs no async code.
+    ///
+    /// # Errors
+    ///
+    /// As [`blocking_acquire`](Self::blocking_acquire).
+    ///
+    /// # Panics
+    ///
+    /// As [`blocking_acquire`](Self::blocking_acquire).
+    #[track_caller]
+    pub fn blocking_acquire_timeout(&self, timeout: Duration) -> Result<OwnedPermit, Error> {
+        self.blocking_acquire_many_timeout(1, timeout)
+    }
+
+    /// As [`acquire_many_timeout`](Self::acquire_many_timeout), for a thread that runs no async code.
+    ///
+    /// # Errors
+    ///
+    /// As [`blocking_acquire_many`](Self::blocking_acquire_many).
+    ///
+    /// # Panics
+    ///
+    /// As [`blocking_acquire`](Self::blocking_acquire).
+    #[track_caller]
+    pub fn blocking_acquire_many_timeout(&self, permits: u32, timeout: Duration) -> Result<OwnedPermit, Error> {
+        self.blocking_acquire_within(permits, Some(timeout))
+    }
+
+    /// As [`try_acquire`](Self::try_acquire), for a thread that runs no async code.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_acquire`](Self::try_acquire), and [`Error::Config`] as [`blocking_acquire`](Self::blocking_acquire).
+    ///
+    /// # Panics
+    ///
+    /// As [`blocking_acquire`](Self::blocking_acquire).
+    #[track_caller]
+    pub fn blocking_try_acquire(&self) -> Result<Option<OwnedPermit>, Error> {
+        self.blocking_try_acquire_many(1)
+    }
+
+    /// As [`try_acquire_many`](Self::try_acquire_many), for a thread that runs no async code.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_acquire_many`](Self::try_acquire_many), and [`Error::Config`] as
+    /// [`blocking_acquire`](Self::blocking_acquire).
+    ///
+    /// # Panics
+    ///
+    /// As [`blocking_acquire`](Self::blocking_acquire).
+    #[track_caller]
+    pub fn blocking_try_acquire_many(&self, permits: u32) -> Result<Option<OwnedPermit>, Error> {
+        let terms = Arc::clone(&self.terms);
+        wait(self.terms.core.runtime()?, async move {
+            let held = Acquisition::new(&terms, permits)?.attempt().await?;
+            Ok(held.map(Permit::new))
+        })
+    }
+
     /// Who holds and who waits. Changes nothing.
     ///
     /// # Errors
@@ -173,9 +264,17 @@ impl<B: LockBackend, C: Clock> Semaphore<B, C> {
     }
 
     async fn acquire_within(&self, permits: u32, timeout: Option<Duration>) -> Result<Permit<'_>, Error> {
-        let deadline = deadline(&self.terms.core, timeout);
-        let held = Acquisition::new(&self.terms, permits)?.wait(deadline).await?;
+        let held = self.terms.acquire(permits, timeout).await?;
         Ok(Permit::new(held))
+    }
+
+    #[track_caller]
+    fn blocking_acquire_within(&self, permits: u32, timeout: Option<Duration>) -> Result<OwnedPermit, Error> {
+        let terms = Arc::clone(&self.terms);
+        wait(self.terms.core.runtime()?, async move {
+            let held = terms.acquire(permits, timeout).await?;
+            Ok(Permit::new(held))
+        })
     }
 }
 

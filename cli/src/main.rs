@@ -56,13 +56,18 @@ fn execute(args: &Args) -> Result<u8, Failure> {
         Command::Exec(args) => Err(run::exec(args)),
         #[cfg(unix)]
         Command::Guard(args) => run::guard(args),
+        Command::Sim(sim) => {
+            let console = settings::outputs(&args.global)?;
+            console.trace(args.global.verbose);
+            sim::sim(sim, &console)
+        }
         command => {
             let settings = Settings::load(&args.global)?;
             settings.console.trace(args.global.verbose);
             match command {
                 Command::Demo(args) => demo::demo(args, &settings),
                 Command::Ls(args) => ls::ls(args, &settings),
-                Command::Sim(args) => sim::sim(args, &settings),
+                Command::Sim(_) => unreachable!("served above, without a server's address"),
                 Command::Status(args) => status::status(args, &settings),
                 #[cfg(unix)]
                 Command::Run(args) => run::run(args, &settings),

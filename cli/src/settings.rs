@@ -41,6 +41,12 @@ impl Settings {
     }
 }
 
+/// The outputs alone, for a command that needs no server: it minds no address that is set for others.
+pub(crate) fn outputs(global: &Global) -> Result<Console, Failure> {
+    let file = ConfigFile::load(path(&global.config))?;
+    Ok(console(global, file.color))
+}
+
 /// The outputs as far as flags alone decide, for errors that come before the settings.
 pub(crate) fn console(global: &Global, fallback: Option<Color>) -> Console {
     let verbosity = match (global.quiet, global.verbose) {

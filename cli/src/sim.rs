@@ -9,8 +9,8 @@ mod source;
 mod tally;
 mod verdict;
 
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{io, mem, thread};
 
 use semafence_sim::SEED_VARIABLE;
 use semafence_sim::explore::Options;
@@ -21,26 +21,41 @@ use self::finding::{Finding, Shown};
 use self::source::Source;
 use self::tally::Tally;
 use self::verdict::{Verdict, grouped};
-use crate::console::Console;
+use crate::console::{Console, Verbosity};
 use crate::exit;
 use crate::failure::Failure;
-use crate::settings::Settings;
 
 /// How many runs where nothing says.
 const RUNS: u64 = 1_000;
 /// How often progress is shown.
 const FRAME: Duration = Duration::from_millis(200);
 
-/// Plays them, and tells what they have shown.
-pub(crate) fn sim(args: &SimArgs, settings: &Settings) -> Result<u8, Failure> {
-    let console = &settings.console;
+/// Plays them, tells what they have shown, and draws it. Where one of the two cannot be written, the other is all the
+/// same: it may have taken hours to find.
+pub(crate) fn sim(args: &SimArgs, console: &Console) -> Result<u8, Failure> {
+    gallery::check(args)?;
     let verdict = explore(args, Options::default(), console)?;
+    let told = tell(&verdict, console);
+    let drawn = gallery::hang(args, &verdict);
+    told?;
+    ended(&verdict, drawn)
+}
+
+/// What is broken counts for more than a picture that is missing.
+fn ended(verdict: &Verdict, drawn: Result<(), Failure>) -> Result<u8, Failure> {
+    let exit = exit_code(verdict);
+    drawn.map(|()| exit).map_err(|failure| match exit {
+        0 => failure,
+        exit => Failure { exit, ..failure },
+    })
+}
+
+fn tell(verdict: &Verdict, console: &Console) -> io::Result<()> {
     if console.json {
-        console.data(&format!("{}\n", verdict.object()))?;
+        console.data(&format!("{}\n", verdict.object()))
     } else {
-        console.data(&verdict.text())?;
+        console.data(&verdict.text())
     }
-    Ok(exit_code(&verdict))
 }
 
 fn exit_code(verdict: &Verdict) -> u8 {
@@ -69,19 +84,31 @@ fn explore(args: &SimArgs, options: Options, console: &Console) -> Result<Verdic
         console.transient("");
         return Err(Failure::usage("no plan of this kind has faults of these words only"));
     }
+    if let (Some(seed), Length::Runs(1), Some((first, _))) = (args.seed, campaign.length, &tally.range)
+        && first.seed != seed
+    {
+        let played = first.seed;
+        console.note(&format!(
+            "seed {seed} has other faults; seed {played} is the first that fits"
+        ));
+    }
     let tried = |count| console.transient(&format!("a run has failed; {count} smaller plans tried"));
     let finding = Finding::of(&campaign, &tally, !args.no_shrink, tried);
     console.transient("");
     let look = args.trace || args.html.is_some() || args.svg.is_some();
-    let shown = look.then(|| Shown::of(&campaign, &tally, finding.as_ref())).flatten();
-    match &shown {
-        Some(shown) => gallery::hang(args, shown, &campaign.source)?,
-        None if look => console.warn("there are several runs and none has failed: none of them is shown"),
-        None => {}
+    let mut shown = look.then(|| Shown::of(&campaign, &tally, finding.as_ref())).flatten();
+    if look && shown.is_none() {
+        console.warn(match finding {
+            Some(_) => "the run panics: there is no trace and no picture of it",
+            None => "there are several runs and none has failed: none of them is shown; add --seed N to see one",
+        });
     }
+    let trace = shown.as_mut().map(|shown| mem::take(&mut shown.outcome.trace));
     Ok(Verdict {
         missing: tally.missing(campaign.source.is_everything()),
-        trace: shown.filter(|_| args.trace).map(|shown| shown.outcome.trace),
+        trace: trace.filter(|_| args.trace),
+        shown,
+        is_verbose: console.verbosity == Verbosity::Verbose,
         source: campaign.source,
         tally,
         wall,
@@ -109,7 +136,7 @@ fn first_seed(args: &SimArgs, console: &Console) -> Result<u64, Failure> {
 fn length(args: &SimArgs) -> Length {
     match (args.minutes, args.runs) {
         (Some(minutes), _) => Length::Time(minutes),
-        (None, Some(runs)) => Length::Runs(runs.get()),
+        (None, Some(runs)) => Length::Runs(runs),
         (None, None) if args.seed.is_some() => Length::Runs(1),
         (None, None) => Length::Runs(RUNS),
     }
@@ -117,7 +144,7 @@ fn length(args: &SimArgs) -> Length {
 
 fn jobs(args: &SimArgs) -> usize {
     let all = || thread::available_parallelism().map_or(1, usize::from);
-    args.jobs.map_or_else(all, usize::from)
+    args.jobs.unwrap_or_else(all)
 }
 
 fn progress(tally: &Tally) -> String {

@@ -16,6 +16,7 @@
 //! program that chooses its backend at run time takes the generic ones from `semafence`.
 
 mod backend;
+pub mod blocking;
 mod client;
 mod connector;
 mod failure;

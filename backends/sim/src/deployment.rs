@@ -93,7 +93,10 @@ impl Deployment {
     ///
     /// When no replica runs.
     pub async fn failover(&self, lost: Duration) {
-        let (old, new) = (self.master(), self.successor().expect("a replica that runs"));
+        let new = self
+            .successor()
+            .expect("a failover needs a replica that runs: use run_with_replicas(seed, 1, …)");
+        let old = self.master();
         if lost > Duration::ZERO {
             self.servers().iter().for_each(Server::cut_replication);
             tokio::time::sleep(lost).await;

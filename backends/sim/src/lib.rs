@@ -39,7 +39,7 @@ pub use network::{Direction, Faults, Link, Message, NoFaults, Verdict};
 pub use node::Persistence;
 pub use process::Process;
 pub use random::{Random, draw};
-pub use run::{SEED_VARIABLE, run, run_with_replicas};
+pub use run::{SEED_VARIABLE, TIME_LIMIT, run, run_with_replicas};
 pub use scripts::ScriptEdit;
 pub use server::Server;
 pub use sim::Sim;

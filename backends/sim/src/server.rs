@@ -86,9 +86,10 @@ impl Server {
         self.execute(|world| world.run(self.id, &call))
     }
 
-    /// Runs a script that ships, past the network.
+    /// Runs a script that ships, past the network, whether or not the server has forgotten it.
     pub(crate) fn invoke(&self, invocation: &Invocation) {
-        let _whatever_it_says = self.evalsha(invocation);
+        let call = crate::backend::call(invocation, crate::backend::InFull::Yes);
+        let _whatever_it_says = self.execute(|world| world.run(self.id, &call));
     }
 
     /// Lets `INFO replication` show this `master_replid`, 40 hexadecimal digits: to be compared with a real server.

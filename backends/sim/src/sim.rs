@@ -204,6 +204,21 @@ impl Sim {
         self.shared.with(|world| world.note(text));
     }
 
+    /// Lets a scenario of [`run`](crate::run) take so long, in world time since it began, instead of
+    /// [`TIME_LIMIT`](crate::TIME_LIMIT). Call it before anything waits.
+    pub fn set_time_limit(&self, limit: Duration) {
+        self.shared.with(|world| world.time_limit = limit);
+    }
+
+    pub(crate) fn time_limit(&self) -> Duration {
+        self.shared.with(|world| world.time_limit)
+    }
+
+    /// The end of the trace.
+    pub(crate) fn last_lines(&self, count: usize) -> Vec<String> {
+        self.shared.with(|world| world.trace.last_lines(count))
+    }
+
     /// What happened so far, oldest first, at most the latest 200,000 lines: world time in seconds, who, what, and what
     /// came of it. Two runs of one seed give the same lines.
     #[must_use]

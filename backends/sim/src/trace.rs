@@ -67,8 +67,13 @@ impl Trace {
     }
 
     pub(crate) fn lines(&self) -> Vec<String> {
+        self.last_lines(self.events.len())
+    }
+
+    pub(crate) fn last_lines(&self, count: usize) -> Vec<String> {
         let line = |(at, event): &(WorldTime, Event)| format!("{:>12.6} {event}", at.as_secs_f64());
-        self.events.iter().map(line).collect()
+        let older = self.events.len().saturating_sub(count);
+        self.events.iter().skip(older).map(line).collect()
     }
 }
 

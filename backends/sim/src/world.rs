@@ -16,6 +16,7 @@ use crate::history::{Record, Recorder, ServerId, What};
 use crate::marks::Marks;
 use crate::network::{Direction, Fate, Faults, Link, Message, NoFaults, Verdict, Way};
 use crate::node::{Call, Node, Persistence, State};
+use crate::run::TIME_LIMIT;
 use crate::scripts::Scripts;
 use crate::site::Site;
 use crate::timeline::WorldTime;
@@ -30,6 +31,8 @@ pub(crate) type Answer = Result<Vec<Resp>, BackendError>;
 pub(crate) struct World {
     seed: u64,
     pub(crate) now: WorldTime,
+    /// How long a scenario may take.
+    pub(crate) time_limit: WorldTime,
     pub(crate) sites: Vec<Site>,
     pub(crate) scripts: Scripts,
     pub(crate) trace: Trace,
@@ -133,6 +136,7 @@ impl World {
         let mut world = Self {
             seed,
             now: WorldTime::ZERO,
+            time_limit: TIME_LIMIT,
             sites,
             scripts: Scripts::new(),
             trace: Trace::default(),

@@ -1,7 +1,9 @@
 //! The options of `semafence sim`.
 
-use std::num::{NonZeroU64, NonZeroUsize};
+use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use semafence_sim::explore::{Group, Profile};
@@ -19,24 +21,30 @@ use semafence_sim::explore::{Group, Profile};
 pub(crate) struct SimArgs {
     /// Seed of the first run; alone, without --runs or --minutes, it plays that run only
     /// [default: SEMAFENCE_SEED, or a fresh one]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_parser = within(0..=u64::MAX), allow_negative_numbers = true, value_name = "N")]
     pub(crate) seed: Option<u64>,
     /// How many runs, each with the seed after the one before [default: 1000]
-    #[arg(long, conflicts_with = "minutes", value_name = "N")]
-    pub(crate) runs: Option<NonZeroU64>,
+    #[arg(
+        long,
+        conflicts_with = "minutes",
+        value_parser = within(1..=u64::MAX),
+        allow_negative_numbers = true,
+        value_name = "N"
+    )]
+    pub(crate) runs: Option<u64>,
     /// Play for so long instead
-    #[arg(long, value_parser = minutes, value_name = "M")]
+    #[arg(long, value_parser = minutes, allow_negative_numbers = true, value_name = "M")]
     pub(crate) minutes: Option<Duration>,
     /// How many client processes, 1-64 [default: 2-5, as the seed decides]
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=64), value_name = "N")]
+    #[arg(long, value_parser = within(1..=64_u32), allow_negative_numbers = true, value_name = "N")]
     pub(crate) clients: Option<u32>,
     /// Only runs of this kind
     #[arg(long, default_value = "all", value_name = "NAME|all")]
     pub(crate) profile: Profiles,
     /// Only runs that have faults, and no others than these
-    #[arg(long, value_delimiter = ',', value_name = "WORD,…")]
+    #[arg(long, value_parser = group, value_delimiter = ',', value_name = "WORD,…")]
     pub(crate) faults: Vec<Group>,
-    /// Play the plan in this file, such as one that a failure has printed; - is stdin
+    /// Play the plan in this file, such as one that a failure has printed, or -v of a single run; - is stdin
     #[arg(
         long,
         conflicts_with_all = ["seed", "runs", "minutes", "clients", "profile", "faults"],
@@ -55,9 +63,9 @@ pub(crate) struct SimArgs {
     /// Draw all of the run, not only the time around what failed
     #[arg(long)]
     pub(crate) whole: bool,
-    /// How many runs at a time; it changes no result [default: one for each processor]
-    #[arg(long, value_name = "N")]
-    pub(crate) jobs: Option<NonZeroUsize>,
+    /// How many runs at a time, 1-1024; it changes no result [default: one for each processor]
+    #[arg(long, value_parser = within(1..=1024_usize), allow_negative_numbers = true, value_name = "N")]
+    pub(crate) jobs: Option<usize>,
     /// Go on after a violation and list them all
     #[arg(long)]
     pub(crate) keep_going: bool,
@@ -94,13 +102,27 @@ impl std::str::FromStr for Profiles {
     }
 }
 
-fn minutes(text: &str) -> Result<Duration, String> {
-    let minutes: f64 = text.parse().map_err(|_| "write a number of minutes".to_owned())?;
-    let duration = Duration::try_from_secs_f64(minutes * 60.0).map_err(|error| error.to_string())?;
-    if duration.is_zero() || duration > Duration::from_secs(366 * 86_400) {
-        return Err("write a number of minutes above 0, at most a year".to_owned());
+/// Reads whole numbers of a range, which its message names.
+fn within<T>(range: RangeInclusive<T>) -> impl Fn(&str) -> Result<T, String> + Clone
+where
+    T: FromStr + PartialOrd + Display + Clone,
+{
+    move |text| {
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        number.ok_or_else(|| format!("write a whole number from {} to {}", range.start(), range.end()))
     }
-    Ok(duration)
+}
+
+fn minutes(text: &str) -> Result<Duration, String> {
+    const YEAR: u64 = 366 * 24 * 60;
+    let minutes = text.parse::<f64>().ok();
+    let duration = minutes.and_then(|minutes| Duration::try_from_secs_f64(minutes * 60.0).ok());
+    let duration = duration.filter(|duration| !duration.is_zero() && *duration <= Duration::from_secs(YEAR * 60));
+    duration.ok_or_else(|| format!("write a number of minutes above 0, at most {YEAR}"))
+}
+
+fn group(text: &str) -> Result<Group, String> {
+    text.trim().parse()
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ impl Campaign {
         let stop = AtomicBool::new(false);
         thread::scope(|scope| {
             let (done, results) = channel();
-            for _ in 0..self.jobs.max(1) {
+            for _ in 0..self.threads() {
                 let done = done.clone();
                 scope.spawn(|| self.work(&plans, &stop, done));
             }
@@ -64,6 +64,16 @@ impl Campaign {
             }
         });
         tally
+    }
+
+    /// No more than there are runs.
+    fn threads(&self) -> usize {
+        let runs = match (&self.source, self.length) {
+            (Source::Given(_), _) => 1,
+            (Source::Seeds(_), Length::Runs(runs)) => usize::try_from(runs).unwrap_or(usize::MAX),
+            (Source::Seeds(_), Length::Time(_)) => usize::MAX,
+        };
+        self.jobs.min(runs)
     }
 
     fn plans(&self) -> Box<dyn Iterator<Item = Plan> + Send + '_> {

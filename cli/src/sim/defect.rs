@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use semafence_sim::check::linearizable;
+use semafence_sim::check::{Violation, linearizable};
 use semafence_sim::explore::{Options, Outcome, Plan, run_with};
 
 /// What is wrong with a run: the first of it.
@@ -20,22 +20,25 @@ pub(crate) struct Defect {
 impl Defect {
     /// The first violation of a run.
     pub(crate) fn of(outcome: &Outcome) -> Option<Self> {
-        outcome.report.violations.first().map(|violation| Self {
+        outcome.report.violations.first().map(Self::from)
+    }
+
+    /// The same as another run shows it, if it does: its invariant is broken anywhere in it.
+    pub(crate) fn shown_by(&self, played: Result<Outcome, Self>) -> Option<Self> {
+        let is_same = |defect: &Self| defect.invariant == self.invariant;
+        match played {
+            Ok(outcome) => outcome.report.violations.iter().map(Self::from).find(is_same),
+            Err(defect) => Some(defect).filter(is_same),
+        }
+    }
+}
+
+impl From<&Violation> for Defect {
+    fn from(violation: &Violation) -> Self {
+        Self {
             invariant: violation.invariant.name(),
             at: Some(violation.at),
             text: violation.text.clone(),
-        })
-    }
-
-    /// Whether a run shows the same: an invariant is broken anywhere in it.
-    pub(crate) fn shows_in(&self, played: &Result<Outcome, Self>) -> bool {
-        match played {
-            Ok(outcome) => outcome
-                .report
-                .violations
-                .iter()
-                .any(|violation| violation.invariant.name() == self.invariant),
-            Err(defect) => defect.invariant == self.invariant,
         }
     }
 }

@@ -14,9 +14,17 @@ pub(crate) struct Finding {
     /// The first thing that is wrong with it.
     pub(crate) defect: Defect,
     /// A smaller plan that shows the same.
-    pub(crate) shrunk: Option<Plan>,
+    pub(crate) shrunk: Option<Shrunk>,
     /// The command that plays it again.
     pub(crate) repeat: String,
+}
+
+/// A plan that was made small.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Shrunk {
+    pub(crate) plan: Plan,
+    /// What is wrong as its own run shows it.
+    pub(crate) defect: Defect,
 }
 
 impl Finding {
@@ -24,14 +32,19 @@ impl Finding {
     pub(crate) fn of(campaign: &Campaign, tally: &Tally, small: bool, mut tried: impl FnMut(u64)) -> Option<Self> {
         let (plan, defect) = tally.failed.first()?;
         let mut count = 0;
+        let mut latest = None;
         let fails = |smaller: &Plan| {
             count += 1;
             tried(count);
-            defect.shows_in(&play(smaller, &campaign.options))
+            let shown = defect.shown_by(play(smaller, &campaign.options));
+            let shows = shown.is_some();
+            latest = shown.or(latest.take());
+            shows
         };
-        let shrunk = small.then(|| shrink(plan, fails));
+        let shrunk = small.then(|| shrink(plan, fails)).filter(|shrunk| shrunk != plan);
         Some(Self {
-            shrunk: shrunk.filter(|shrunk| shrunk != plan),
+            // The last plan that failed is the one that is left.
+            shrunk: shrunk.zip(latest).map(|(plan, defect)| Shrunk { plan, defect }),
             repeat: campaign.source.repeat(plan),
             plan: plan.clone(),
             defect: defect.clone(),
@@ -40,7 +53,7 @@ impl Finding {
 
     /// The plan to look at.
     pub(crate) fn smallest(&self) -> &Plan {
-        self.shrunk.as_ref().unwrap_or(&self.plan)
+        self.shrunk.as_ref().map_or(&self.plan, |shrunk| &shrunk.plan)
     }
 }
 

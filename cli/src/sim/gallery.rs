@@ -1,22 +1,34 @@
 //! Pictures of a run, in files.
 
-use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use semafence_sim::picture::{self, Options};
 
 use super::args::SimArgs;
 use super::finding::Shown;
-use super::source::Source;
+use super::verdict::Verdict;
 use crate::failure::Failure;
 
-/// Writes the pictures that the options ask for.
-pub(crate) fn hang(args: &SimArgs, shown: &Shown, source: &Source) -> Result<(), Failure> {
-    let Shown { plan, outcome } = shown;
+/// Refuses what could not be written, before anything is played for it.
+pub(crate) fn check(args: &SimArgs) -> Result<(), Failure> {
+    let html = args.html.as_deref().map(place).transpose()?;
+    let svg = args.svg.as_deref().map(place).transpose()?;
+    if html.is_some() && html == svg {
+        return Err(Failure::usage("--html and --svg name the same file"));
+    }
+    Ok(())
+}
+
+/// Writes the pictures that the options ask for, if there is something to show.
+pub(crate) fn hang(args: &SimArgs, verdict: &Verdict) -> Result<(), Failure> {
+    let Some(Shown { plan, outcome }) = &verdict.shown else {
+        return Ok(());
+    };
     let options = Options {
         whole: args.whole,
         plan: Some(plan.clone()),
-        repeat: Some(source.repeat(plan)),
+        repeat: Some(verdict.source.repeat(plan)),
     };
     if let Some(path) = &args.html {
         write(path, &picture::html(&outcome.history, &outcome.report, &options))?;
@@ -28,5 +40,18 @@ pub(crate) fn hang(args: &SimArgs, shown: &Shown, source: &Source) -> Result<(),
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    fs::write(path, text).map_err(|error| Failure::config(format!("cannot write {}: {error}", path.display())))
+    fs::write(path, text).map_err(|error| unwritable(path, &error))
+}
+
+/// Where a file will be, however that is written.
+fn place(path: &Path) -> Result<PathBuf, Failure> {
+    let name = path.file_name().filter(|_| !path.is_dir());
+    let name = name.ok_or_else(|| unwritable(path, &io::ErrorKind::IsADirectory.into()))?;
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let dir = fs::canonicalize(dir.unwrap_or(Path::new(".")));
+    Ok(dir.map_err(|error| unwritable(path, &error))?.join(name))
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    Failure::config(format!("cannot write {}: {error}", path.display()))
 }

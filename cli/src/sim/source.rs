@@ -52,7 +52,7 @@ impl Source {
                 Profiles::One(profile) => Some(profile),
             },
             clients: args.clients,
-            groups: args.faults.clone(),
+            groups: distinct(&args.faults),
         }))
     }
 
@@ -76,6 +76,7 @@ impl Source {
     pub(crate) fn repeat(&self, plan: &Plan) -> String {
         match self {
             Self::Seeds(seeds) => seeds.repeat(plan.seed),
+            Self::Given(given) if is_stdin(&given.path) => "save the plan, then semafence sim --plan FILE".to_owned(),
             Self::Given(given) => format!("semafence sim --plan {}", quoted(&given.path.to_string_lossy())),
         }
     }
@@ -115,8 +116,22 @@ impl Seeds {
     }
 }
 
+/// Each once, in the order of the first.
+fn distinct(groups: &[Group]) -> Vec<Group> {
+    let is_first = |index: usize, group: &Group| !groups[..index].contains(group);
+    let firsts = groups
+        .iter()
+        .enumerate()
+        .filter(|(index, group)| is_first(*index, group));
+    firsts.map(|(_, group)| *group).collect()
+}
+
+fn is_stdin(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
 fn read(path: &Path) -> Result<Plan, Failure> {
-    let text = if path == Path::new("-") {
+    let text = if is_stdin(path) {
         io::read_to_string(io::stdin())
     } else {
         fs::read_to_string(path)
@@ -159,6 +174,13 @@ mod tests {
     }
 
     #[test]
+    fn a_word_that_comes_twice_counts_once() {
+        let groups = [Group::Pause, Group::Net, Group::Pause];
+
+        assert_eq!(distinct(&groups), [Group::Pause, Group::Net]);
+    }
+
+    #[test]
     fn what_never_happens_has_an_end() {
         let never = Seeds {
             profile: Some(Profile::Calm),
@@ -171,6 +193,21 @@ mod tests {
 
         assert_eq!(never.plans().count(), 0);
         assert_eq!(last.plans().count(), 1);
+    }
+
+    #[test]
+    fn a_plan_from_stdin_is_repeated_from_a_file() {
+        let plan = Plan::draw(Profile::Calm, 1);
+        let of = |path: &str| {
+            let given = Given {
+                path: path.into(),
+                plan: plan.clone(),
+            };
+            Source::Given(given).repeat(&plan)
+        };
+
+        assert_eq!(of("-"), "save the plan, then semafence sim --plan FILE");
+        assert_eq!(of("my plan"), "semafence sim --plan 'my plan'");
     }
 
     #[test]

@@ -7,9 +7,9 @@ use clap::Parser;
 use semafence_sim::ScriptEdit;
 use semafence_sim::explore::Plan;
 
+use super::defect::play;
 use super::*;
 use crate::args::{Args, Command};
-use crate::console::Verbosity;
 
 const CONSOLE: Console = Console {
     verbosity: Verbosity::Quiet,
@@ -118,14 +118,62 @@ fn the_picture_is_that_of_the_small_plan() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("run.svg");
 
-    let line = "semafence sim --seed 1 --runs 60 --profile failover";
-    let verdict = explored(&format!("{line} --svg {}", path.display()), counting());
+    let line = format!(
+        "semafence sim --seed 1 --runs 60 --profile failover --trace --svg {}",
+        path.display()
+    );
+    let verdict = explored(&line, counting());
+    gallery::hang(&args(&line), &verdict).unwrap();
 
+    let text = verdict.text();
+    assert!(text.starts_with("Trace of the shrunk plan:\n"), "{text}");
     let finding = verdict.finding.unwrap();
     let picture = fs::read_to_string(&path).unwrap();
     assert!(finding.shrunk.is_some());
     assert!(picture.contains(&format!(" · clients {} · ", finding.smallest().clients)));
     assert!(picture.contains(finding.defect.invariant) && picture.contains("class=\"moment\""));
+}
+
+#[test]
+fn a_plan_that_was_made_small_is_told_with_what_it_shows_itself() {
+    let verdict = explored("semafence sim --seed 1 --runs 60 --profile failover", counting());
+
+    let (text, object) = (verdict.text(), verdict.object());
+    let finding = verdict.finding.unwrap();
+    let shrunk = finding.shrunk.unwrap();
+    let again = play(&shrunk.plan, &counting());
+    assert_eq!(finding.defect.shown_by(again), Some(shrunk.defect.clone()));
+    let shows = format!("\nIt shows {} at ", shrunk.defect.invariant);
+    assert!(text.contains(&shows) && text.contains(&shrunk.defect.text), "{text}");
+    assert_eq!(object["failures"][0]["shrunk"]["text"], shrunk.defect.text);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_picture_that_cannot_be_written_takes_no_finding_away() {
+    let line = "semafence sim --seed 1 --runs 60 --profile failover --no-shrink --svg /dev/full";
+    let line_of_one = "semafence sim --seed 7 --svg /dev/full";
+
+    let broken = explored(line, counting());
+    let fine = explored(line_of_one, Options::default());
+
+    let drawn = gallery::hang(&args(line), &broken);
+    assert_eq!(ended(&broken, drawn).unwrap_err().exit, exit::CHECKS_FAILED);
+    let drawn = gallery::hang(&args(line_of_one), &fine);
+    assert_eq!(ended(&fine, drawn).unwrap_err().exit, exit::CONFIG);
+}
+
+#[test]
+fn the_plan_of_the_only_run_can_be_seen() {
+    let mut one = explored("semafence sim --seed 7", Options::default());
+    let several = explored("semafence sim --seed 7 --runs 2", Options::default());
+
+    let plan = Plan::draw(semafence_sim::explore::Profile::of(7), 7).to_string();
+    assert_eq!(one.object()["plan"], plan);
+    assert!(!one.text().contains("Its plan:"));
+    one.is_verbose = true;
+    assert!(one.text().contains("\nIts plan:\n  seed 7\n"), "{}", one.text());
+    assert!(several.object()["plan"].is_null());
 }
 
 #[test]
@@ -155,8 +203,9 @@ fn a_run_that_panics_is_told_like_one_that_fails() {
         ..Options::default()
     };
 
-    let verdict = explored("semafence sim --seed 3 --no-shrink", options);
+    let verdict = explored("semafence sim --seed 3 --no-shrink --trace", options);
 
+    assert!(verdict.shown.is_none() && verdict.trace.is_none());
     let text = verdict.text();
     assert_eq!(exit_code(&verdict), 1, "{text}");
     assert!(text.contains("Broken: panic, seed 3"), "{text}");

@@ -1,13 +1,12 @@
 //! What a campaign has shown, for people and for programs.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use semafence_sim::explore::Plan;
 use serde_json::{Map, Value, json};
 
 use super::defect::Defect;
-use super::finding::Finding;
+use super::finding::{Finding, Shown, Shrunk};
 use super::source::Source;
 use super::tally::{Tally, length};
 use crate::table::columns;
@@ -24,6 +23,10 @@ pub(crate) struct Verdict {
     pub(crate) missing: Vec<&'static str>,
     /// What happened in the run that is shown, where that was asked for.
     pub(crate) trace: Option<Vec<String>>,
+    /// The run to be drawn, where that was asked for.
+    pub(crate) shown: Option<Shown>,
+    /// Whether more is said than what came of it.
+    pub(crate) is_verbose: bool,
 }
 
 impl Verdict {
@@ -34,13 +37,7 @@ impl Verdict {
 
     /// For people.
     pub(crate) fn text(&self) -> String {
-        let mut text = String::new();
-        for line in self.trace.iter().flatten() {
-            text += &format!("{line}\n");
-        }
-        if self.trace.is_some() {
-            text += "\n";
-        }
+        let mut text = self.trace_text();
         text += &columns(&self.figures());
         text += "\n";
         text += &self.marks();
@@ -48,6 +45,8 @@ impl Verdict {
         if let Some(finding) = &self.finding {
             text += &self.failures();
             text += &finding_text(finding);
+        } else if let Some(plan) = self.only_plan().filter(|_| self.is_verbose) {
+            text += &format!("Its plan:\n{}\n", indented(plan));
         }
         for mark in &self.missing {
             text += &format!("Never happened: {mark}.\n");
@@ -56,6 +55,21 @@ impl Verdict {
             text += "Every invariant held.\n";
         }
         text
+    }
+
+    fn trace_text(&self) -> String {
+        let Some(lines) = &self.trace else {
+            return String::new();
+        };
+        let is_shrunk = self.finding.as_ref().is_some_and(|finding| finding.shrunk.is_some());
+        let heading = if is_shrunk { "Trace of the shrunk plan:\n" } else { "" };
+        format!("{heading}{}\n\n", lines.join("\n"))
+    }
+
+    /// The plan, where there is one run.
+    fn only_plan(&self) -> Option<&Plan> {
+        let (plan, _) = self.tally.range.as_ref()?;
+        (self.tally.histories == 1).then_some(plan)
     }
 
     fn figures(&self) -> Vec<Vec<String>> {
@@ -74,11 +88,7 @@ impl Verdict {
             ),
             row(
                 "simulated",
-                format!(
-                    "{:.1} h, {} times real time",
-                    tally.simulated.as_secs_f64() / 3600.0,
-                    grouped(self.ratio())
-                ),
+                format!("{}, {} times real time", long(tally.simulated), grouped(self.ratio())),
             ),
             row("events", grouped(tally.events)),
             row("overlaps", grouped(tally.overlaps)),
@@ -105,11 +115,7 @@ impl Verdict {
             return "none".to_owned();
         };
         if first == last {
-            let faults = first.faults.len();
-            return format!(
-                "seed {}, profile {}, {} clients, {faults} faults",
-                first.seed, first.profile, first.clients
-            );
+            return format!("seed {}, profile {}, {}", first.seed, first.profile, size(first, ", "));
         }
         let mut text = format!("seeds {} to {}", first.seed, last.seed);
         if let Source::Seeds(seeds) = &self.source {
@@ -118,7 +124,7 @@ impl Verdict {
                 Some(profile) => text += &format!(", profile {profile}"),
             }
             if let Some(clients) = seeds.clients {
-                text += &format!(", {clients} clients");
+                text += &format!(", {}", counted(u64::from(clients), "client"));
             }
             if !seeds.groups.is_empty() {
                 let groups: Vec<String> = seeds.groups.iter().map(ToString::to_string).collect();
@@ -193,12 +199,14 @@ impl Verdict {
             "overlaps": tally.overlaps,
             "longest_overlap": longest,
             "failures": failures,
+            "plan": self.only_plan().map(ToString::to_string),
             "trace": self.trace,
         })
     }
 
     fn failure_object(&self, plan: &Plan, defect: &Defect) -> Value {
         let finding = self.finding.as_ref().filter(|finding| finding.plan == *plan);
+        let shrunk = finding.and_then(|finding| finding.shrunk.as_ref());
         json!({
             "seed": plan.seed,
             "profile": plan.profile.to_string(),
@@ -206,6 +214,10 @@ impl Verdict {
             "at_ms": defect.at.map(millis),
             "text": defect.text,
             "plan": finding.map_or(plan, Finding::smallest).to_string(),
+            "shrunk": shrunk.map(|shrunk| json!({
+                "at_ms": shrunk.defect.at.map(millis),
+                "text": shrunk.defect.text,
+            })),
             "repeat": self.source.repeat(plan),
         })
     }
@@ -224,28 +236,39 @@ fn finding_text(finding: &Finding) -> String {
         plan, defect, shrunk, ..
     } = finding;
     let mut text = format!("Broken: {}\n\n", failure(plan, defect));
-    let _a_string_takes_everything = match shrunk {
-        Some(shrunk) => writeln!(
-            text,
-            "Shrunk from {} faults and {} clients to {} and {}:",
-            plan.faults.len(),
-            plan.clients,
-            shrunk.faults.len(),
-            shrunk.clients
-        ),
-        None => writeln!(text, "Its plan:"),
+    text += &match shrunk {
+        Some(Shrunk { plan: small, .. }) => {
+            let (faults, clients) = (small.faults.len(), small.clients);
+            format!("Shrunk from {} to {clients} and {faults}:\n", size(plan, " and "))
+        }
+        None => "Its plan:\n".to_owned(),
     };
-    text + &format!("{}\nRepeat: {}\n", indented(finding.smallest()), finding.repeat)
+    text += &format!("{}\n", indented(finding.smallest()));
+    if let Some(Shrunk { defect, .. }) = shrunk {
+        text += &format!("It shows {}{}: {}\n\n", defect.invariant, moment(defect), defect.text);
+    }
+    text + &format!("Repeat: {}\n", finding.repeat)
 }
 
 fn failure(plan: &Plan, defect: &Defect) -> String {
-    let at = defect
-        .at
-        .map_or_else(String::new, |at| format!(" at {:.3} s", at.as_secs_f64()));
     format!(
-        "{}, seed {}, profile {}{at}: {}",
-        defect.invariant, plan.seed, plan.profile, defect.text
+        "{}, seed {}, profile {}{}: {}",
+        defect.invariant,
+        plan.seed,
+        plan.profile,
+        moment(defect),
+        defect.text
     )
+}
+
+fn moment(defect: &Defect) -> String {
+    let at = |at: Duration| format!(" at {:.3} s", at.as_secs_f64());
+    defect.at.map_or_else(String::new, at)
+}
+
+fn size(plan: &Plan, and: &str) -> String {
+    let clients = counted(u64::from(plan.clients), "client");
+    clients + and + &counted(plan.faults.len() as u64, "fault")
 }
 
 /// As `--plan` reads it too.
@@ -255,6 +278,20 @@ fn indented(plan: &Plan) -> String {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// 1 fault, 2 faults.
+fn counted(count: u64, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", grouped(count))
+}
+
+/// In seconds below an hour.
+fn long(duration: Duration) -> String {
+    match duration.as_secs_f64() {
+        seconds if seconds < 3600.0 => format!("{seconds:.0} s"),
+        seconds => format!("{:.1} h", seconds / 3600.0),
+    }
 }
 
 /// Whole ones a second, or a minute.
@@ -279,6 +316,18 @@ pub(crate) fn grouped(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_is_no_plural_and_an_hour_is_no_seconds() {
+        assert_eq!(
+            [0, 1, 2].map(|count| counted(count, "fault")),
+            ["0 faults", "1 fault", "2 faults"]
+        );
+        assert_eq!(
+            [70, 3_599, 3_600].map(|seconds| long(Duration::from_secs(seconds))),
+            ["70 s", "3599 s", "1.0 h"]
+        );
+    }
 
     #[test]
     fn thousands_are_set_apart() {

@@ -66,11 +66,14 @@ fn a_plan_is_read_from_a_file_or_from_stdin() {
     for output in [from_file, from_stdin] {
         let text = stdout(&output);
         assert_eq!(output.status.code(), Some(0), "{text}{}", stderr(&output));
-        assert!(text.contains("seed 1, profile failover, 2 clients, 1 faults"), "{text}");
+        assert!(
+            text.contains("seed 1, profile failover, 2 clients, 1 fault\n"),
+            "{text}"
+        );
         assert!(text.contains("a failover lost"), "{text}");
     }
     fs::write(scene.path("broken"), plan.replace("clients", "customers")).unwrap();
-    for (path, why) in [("broken", "clients is missing"), ("nowhere", "No such file")] {
+    for (path, why) in [("broken", "line 3: clients is missing"), ("nowhere", "No such file")] {
         let output = scene.output(&["sim", "--plan", path]);
         assert_eq!(output.status.code(), Some(78), "{path}");
         assert!(stderr(&output).contains(why), "{}", stderr(&output));
@@ -99,7 +102,58 @@ fn the_only_run_can_be_looked_at() {
         stderr(&several)
     );
     assert!(!scene.path("none.svg").exists());
-    assert_eq!(scene.code(&["sim", "--seed", "7", "--svg", "no/where.svg"]), 78);
+}
+
+#[test]
+fn a_picture_that_cannot_be_written_is_refused_before_the_first_run() {
+    let scene = Scene::bare();
+    let unending = ["sim", "--minutes", "1000"];
+
+    for (pictures, code) in [
+        (&["--svg", "no/where.svg"][..], 78),
+        (&["--html", "."], 78),
+        (&["--html", "run", "--svg", "./run"], 64),
+    ] {
+        let output = scene.command(&unending).args(pictures).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+        assert_eq!(stdout(&output), "");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_picture_that_cannot_be_written_after_all_takes_no_answer_away() {
+    let output = Scene::bare().output(&["sim", "--seed", "7", "--svg", "/dev/full"]);
+
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(78), "{said}");
+    assert!(said.contains("cannot write /dev/full"), "{said}");
+    assert!(stdout(&output).contains("Every invariant held."), "{}", stdout(&output));
+}
+
+#[test]
+fn an_address_that_is_set_for_others_is_not_minded() {
+    let scene = Scene::bare();
+    let mut command = scene.command(&["sim", "--seed", "7"]);
+
+    let output = command.env("SEMAFENCE_URL", "nonsense").output().unwrap();
+
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
+#[test]
+fn a_seed_whose_faults_do_not_fit_gives_way_to_the_next_and_that_is_told() {
+    let output = Scene::bare().output(&["sim", "--seed", "1", "--faults", "pause, kill,pause"]);
+
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let (_, played) = said.split_once("seed 1 has other faults; seed ").expect(&said);
+    let (played, _) = played.split_once(' ').expect(&said);
+    assert!(
+        stdout(&output).contains(&format!("seed {played}, profile ")),
+        "{}",
+        stdout(&output)
+    );
 }
 
 #[test]
@@ -114,12 +168,22 @@ fn unknown_words_are_usage_errors_that_name_the_known_ones() {
         assert_eq!(output.status.code(), Some(64), "{args:?}");
         assert!(stderr(&output).contains(known), "{}", stderr(&output));
     }
-    let cases: [&[&str]; 8] = [
-        &["--seed", "-1"],
-        &["--runs", "0"],
-        &["--clients", "65"],
-        &["--jobs", "0"],
-        &["--minutes", "0"],
+    for (option, value, range) in [
+        ("--seed", "-1", "from 0 to 18446744073709551615"),
+        ("--runs", "0", "from 1 to 18446744073709551615"),
+        ("--runs", "-1", "from 1 to 18446744073709551615"),
+        ("--clients", "65", "from 1 to 64"),
+        ("--jobs", "0", "from 1 to 1024"),
+        ("--jobs", "1025", "from 1 to 1024"),
+        ("--minutes", "0", "above 0, at most 527040"),
+        ("--minutes", "-1", "above 0, at most 527040"),
+    ] {
+        let output = scene.output(&["sim", option, value]);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(64), "{option} {value}");
+        assert!(said.contains(option) && said.contains(range), "{said}");
+    }
+    let cases: [&[&str]; 3] = [
         &["--runs", "3", "--minutes", "1"],
         &["--plan", "-", "--seed", "3"],
         &["--profile", "calm", "--faults", "net", "--seed", "1"],

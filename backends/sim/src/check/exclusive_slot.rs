@@ -52,8 +52,9 @@ fn common(mut turns: Vec<Turn>) -> Vec<(Span, Op, Op)> {
 fn judge(facts: &Facts<'_>, report: &mut Report, slot: u32, span: Span, pair: [&Life<'_>; 2]) {
     let [older, newer] = ranked(facts, pair);
     let ops = [older.op(), newer.op()];
+    let titles = [older.title(), newer.title()];
     let Some(excuse) = excuse(facts, older, newer) else {
-        let text = format!("{} and {} act on slot {slot} of {}", ops[0], ops[1], older.name());
+        let text = format!("{} and {} act on slot {slot} of {}", titles[0], titles[1], older.name());
         return report.add(Invariant::ExclusiveSlot, span.from, ops, text);
     };
     let bound = facts.told_by(older, since(facts, newer, span, excuse), excuse);
@@ -61,7 +62,7 @@ fn judge(facts: &Facts<'_>, report: &mut Report, slot: u32, span: Span, pair: [&
         let (late, name) = (span.until - bound, older.name());
         let text = format!(
             "{} acts on slot {slot} of {name} beside {} for {late:?} too long",
-            ops[0], ops[1]
+            titles[0], titles[1]
         );
         return report.add(Invariant::OverlapBound, bound, ops, text);
     }

@@ -48,8 +48,9 @@ pub enum Invariant {
     HandOver,
     /// A waiter at the head of the queue that could be served does not wait on: not longer than 500 ms while everybody is
     /// calm, and never longer than the longest ttl, a window and 5 s (the look of those who rely on messages) in sum. Of a
-    /// name that has a waiter whose client acts, on a server that serves. Where waiters are only woken and a server has
-    /// forgotten something, only the latter: a wake-up may go to a place that was given up. Needs records.
+    /// name that has a waiter whose client acts, on a server that serves. Where waiters are only woken, and a server has
+    /// forgotten or refused something or a wake-up may have gone to a place that should be gone, only the latter. Needs
+    /// records.
     IdlePermit,
     /// The grants and releases of a name form the history of a mutex, a fenced mutex or N permits: see
     /// [`linearizable`](crate::check::linearizable). Assumes that no server lost data, none served beside another, and no

@@ -60,6 +60,11 @@ impl<'a> Life<'a> {
         self.asked.op
     }
 
+    /// It, for people: what it is in the history, and whose.
+    pub(super) fn title(&self) -> String {
+        format!("#{} of client {}", self.asked.op, self.asked.client)
+    }
+
     pub(super) fn name(&self) -> &'a str {
         &self.asked.name
     }

@@ -40,9 +40,9 @@ fn judge_part(facts: &Facts<'_>, report: &mut Report, life: &Life<'_>, part: Spa
         .excuse(life, part.from)
         .map_or(part.from, |excuse| facts.told_by(life, part.from, excuse));
     if part.until > bound {
-        let (op, name, long) = (life.op(), life.name(), part.until - part.from);
-        let text = format!("{op} acts on a permit of {name} without a lease for {long:?}");
-        report.add(Invariant::LossTold, bound, [op], text);
+        let (title, name, long) = (life.title(), life.name(), part.until - part.from);
+        let text = format!("{title} acts on a permit of {name} without a lease for {long:?}");
+        report.add(Invariant::LossTold, bound, [life.op()], text);
     }
 }
 
@@ -50,9 +50,9 @@ fn judge_gift(facts: &Facts<'_>, report: &mut Report, stay: &Stay<'_>, older: &L
     if facts.excuse(older, stay.span.from).is_some() {
         return;
     }
-    let (op, holder, name) = (older.op(), stay.holder, stay.name);
-    let text = format!("{holder} is given a slot of {name} on which {op} still acts");
-    report.add(Invariant::LossTold, stay.span.from, [op], text);
+    let (title, holder, name) = (older.title(), stay.holder, stay.name);
+    let text = format!("{holder} is given a slot of {name} on which {title} still acts");
+    report.add(Invariant::LossTold, stay.span.from, [older.op()], text);
 }
 
 /// A stretch during which a permit is acted on.

@@ -25,7 +25,8 @@ fn judge(facts: &Facts<'_>, report: &mut Report, life: &Life<'_>, call: Span, er
     let explained = !facts.troubles.calm(life.asked.client, lately)
         || !facts.servers.always_served(lately)
         || facts.servers.forgot_within(lately)
-        || was_operated(facts, life.name(), call.until);
+        || was_operated(facts, life.name(), call.until)
+        || was_left_behind(facts, life, call.until, error);
     if !explained {
         let text = format!(
             "{} on {} fails and nothing explains it: {error}",
@@ -48,6 +49,21 @@ fn was_operated(facts: &Facts<'_>, name: &str, until: Duration) -> bool {
         _ => None,
     });
     operated.any(|operated| operated == name)
+}
+
+/// Whether a client that has not spoken since a failover, and was deaf to it, is told now that its server is a replica.
+/// It learns from that: only once after each failover.
+fn was_left_behind(facts: &Facts<'_>, life: &Life<'_>, at: Duration, error: &str) -> bool {
+    let told = |error: &str| error.contains("READONLY");
+    let promoted = facts.servers.reigns.iter().map(|reign| reign.span.from);
+    let Some(last) = promoted.filter(|from| !from.is_zero() && *from <= at).max() else {
+        return false;
+    };
+    let learned = facts.of_client(life.asked.client, life.name()).any(|other| {
+        matches!(&other.ended, Some((when, End::Failed(error)))
+            if told(error) && *when > last && *when + AFTERMATH < at)
+    });
+    told(error) && !learned
 }
 
 #[cfg(test)]
@@ -73,5 +89,25 @@ mod tests {
         let report = story("0 ask 1 by 1\n5 grant 1 token=5\n9 return 1\n20 returned 1 error");
 
         assert_eq!(report.broken(), [Invariant::NoUnexplainedError]);
+    }
+
+    #[test]
+    fn a_client_that_missed_a_failover_is_told_once_that_its_server_is_a_replica() {
+        let told = |times: &[u64]| {
+            let fails: Vec<String> = times
+                .iter()
+                .enumerate()
+                .map(|(op, at)| format!("{at} ask {op} by 1\n{} fail {op} READONLY", at + 1))
+                .collect();
+            story(&format!(
+                "5 record server=0\n1000 demote 0\n1000 promote 1 epoch=1\n{}",
+                fails.join("\n")
+            ))
+            .broken()
+        };
+
+        assert_eq!(told(&[20_000]), []);
+        assert_eq!(told(&[20_000, 20_010]), []);
+        assert_eq!(told(&[20_000, 30_000]), [Invariant::NoUnexplainedError]);
     }
 }

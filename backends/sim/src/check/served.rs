@@ -64,7 +64,7 @@ fn drift(time: Duration) -> Duration {
 }
 
 fn complain(report: &mut Report, life: &Life<'_>, at: Duration, how: &str) {
-    let text = format!("{} of client {} on {} {how}", life.op(), life.asked.client, life.name());
+    let text = format!("{} on {} {how}", life.title(), life.name());
     report.add(Invariant::Served, at, [life.op()], text);
 }
 

@@ -138,7 +138,7 @@ fn answer(words: &Words<'_>) -> What {
         "busy" => End::Busy,
         "cancel" => End::Cancelled,
         "timeout" => End::TimedOut,
-        "fail" => End::Failed("no answer".to_owned()),
+        "fail" => End::Failed(words.words.get(3..).unwrap_or_default().join(" ")),
         _ => {
             return What::Granted {
                 op,

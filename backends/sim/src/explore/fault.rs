@@ -1,6 +1,7 @@
 //! Faults as data: what befalls whom, when and for how long.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -252,7 +253,7 @@ impl Verb {
 
     /// The clients that it befalls; `None` for everybody.
     #[must_use]
-    pub fn clients(&self) -> Option<std::ops::RangeInclusive<u32>> {
+    pub fn clients(&self) -> Option<RangeInclusive<u32>> {
         match self {
             Self::Partition { client, .. }
             | Self::Cut { client, .. }
@@ -269,6 +270,36 @@ impl Verb {
             Self::Suspend { first, last, .. } => Some(*first..=*last),
             _ => None,
         }
+    }
+
+    /// The clients that its line names: also those that a split cuts off, which befalls everybody.
+    pub(super) fn named_clients(&self) -> Option<RangeInclusive<u32>> {
+        match self {
+            Self::Split { first, last, .. } => Some(*first..=*last),
+            _ => self.clients(),
+        }
+    }
+
+    /// The server that its line names.
+    pub(super) fn named_server(&self) -> Option<u32> {
+        match self {
+            Self::DriftClock { server, .. }
+            | Self::Lag { server, .. }
+            | Self::StepClock { server, .. }
+            | Self::WobbleClock { server, .. } => Some(*server),
+            _ => None,
+        }
+    }
+
+    /// The same where there are only so many clients; `None` if it would befall none of them.
+    pub(super) fn among(mut self, clients: u32) -> Option<Self> {
+        if self.named_clients().is_some_and(|named| *named.start() > clients) {
+            return None;
+        }
+        if let Self::Split { last, .. } | Self::Suspend { last, .. } = &mut self {
+            *last = (*last).min(clients);
+        }
+        Some(self)
     }
 }
 
@@ -412,41 +443,41 @@ impl FromStr for Fault {
 }
 
 fn verb(words: &mut Words<'_>) -> Result<Verb, ParsePlanError> {
-    Ok(match words.verb()? {
+    Ok(match words.verb().as_str() {
         "partition" => Verb::Partition {
-            client: words.number("client")?,
+            client: words.positive("client")?,
             length: words.time("for")?,
         },
         "cut" => Verb::Cut {
-            client: words.number("client")?,
+            client: words.positive("client")?,
             link: words.one_of("link", &LINKS)?,
             direction: words.one_of("way", &DIRECTIONS)?,
             length: words.time("for")?,
         },
         "hold" => Verb::Hold {
-            client: words.number("client")?,
+            client: words.positive("client")?,
             link: words.one_of("link", &LINKS)?,
             direction: words.one_of("way", &DIRECTIONS)?,
             length: words.time("for")?,
         },
         "drop" => Verb::Drop {
-            client: words.number("client")?,
+            client: words.positive("client")?,
             link: words.one_of("link", &LINKS)?,
             direction: words.one_of("way", &DIRECTIONS)?,
-            count: words.number("count")?,
+            count: words.positive("count")?,
         },
         "duplicate" => Verb::Duplicate {
-            client: words.number("client")?,
+            client: words.positive("client")?,
             link: words.one_of("link", &LINKS)?,
             direction: words.one_of("way", &DIRECTIONS)?,
-            count: words.number("count")?,
+            count: words.positive("count")?,
             after: words.time("after")?,
         },
         "delay" => Verb::Delay {
-            client: words.number("client")?,
+            client: words.positive("client")?,
             link: words.one_of("link", &LINKS)?,
             direction: words.one_of("way", &DIRECTIONS)?,
-            count: words.number("count")?,
+            count: words.positive("count")?,
             by: words.time("by")?,
         },
         "noise" => Verb::Noise {
@@ -454,11 +485,11 @@ fn verb(words: &mut Words<'_>) -> Result<Verb, ParsePlanError> {
             length: words.time("for")?,
         },
         "deaf" => Verb::Deaf {
-            client: words.number("client")?,
+            client: words.positive("client")?,
             length: words.time("for")?,
         },
         "pause" => Verb::Pause {
-            client: words.number("client")?,
+            client: words.positive("client")?,
             length: words.time("for")?,
         },
         "suspend" => {
@@ -470,21 +501,21 @@ fn verb(words: &mut Words<'_>) -> Result<Verb, ParsePlanError> {
             }
         }
         "kill" => Verb::Kill {
-            client: words.number("client")?,
+            client: words.positive("client")?,
         },
         "drift" => Verb::Drift {
-            client: words.number("client")?,
+            client: words.positive("client")?,
             ppm: words.ppm()?,
             length: words.time("for")?,
         },
         "wobble" => Verb::Wobble {
-            client: words.number("client")?,
+            client: words.positive("client")?,
             ppm: words.ppm()?,
             period: words.period()?,
             length: words.time("for")?,
         },
         "step-wall" => Verb::StepWall {
-            client: words.number("client")?,
+            client: words.positive("client")?,
             by_ms: words.step("by")?,
         },
         "freeze" => Verb::Freeze {
@@ -505,16 +536,16 @@ fn verb(words: &mut Words<'_>) -> Result<Verb, ParsePlanError> {
             how: words.one_of("how", &REFUSALS)?,
             length: words.time("for")?,
         },
-        "step_clock" => Verb::StepClock {
+        "step-clock" => Verb::StepClock {
             server: words.number("server")?,
             by_ms: words.step("by")?,
         },
-        "drift_clock" => Verb::DriftClock {
+        "drift-clock" => Verb::DriftClock {
             server: words.number("server")?,
             ppm: words.ppm()?,
             length: words.time("for")?,
         },
-        "wobble_clock" => Verb::WobbleClock {
+        "wobble-clock" => Verb::WobbleClock {
             server: words.number("server")?,
             ppm: words.ppm()?,
             period: words.period()?,
@@ -544,9 +575,9 @@ fn verb(words: &mut Words<'_>) -> Result<Verb, ParsePlanError> {
         }
         "force" => Verb::Force,
         "resize" => Verb::Resize {
-            limit: words.positive("limit")?,
+            limit: words.limit()?,
             length: words.time("for")?,
         },
-        other => return Err(words.unknown_verb(other)),
+        _ => return Err(words.unknown_verb()),
     })
 }

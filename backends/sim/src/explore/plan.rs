@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::fault::{Fault, Verb};
 use super::profile::Profile;
 use super::setting::Setting;
-use super::words::{ParsePlanError, ms, read_ms};
+use super::words::{ParsePlanError, ms, no_time, read_ms};
 
 /// When the last work begins, unless a plan was shrunk.
 const UNTIL: Duration = Duration::from_secs(50);
@@ -60,6 +60,19 @@ impl Plan {
         }
     }
 
+    /// The same with so many clients, and without what befalls only others.
+    pub(super) fn among(&self, clients: u32) -> Self {
+        let faults = self.faults.iter().filter_map(|fault| {
+            let verb = fault.verb.clone().among(clients)?;
+            Some(Fault { at: fault.at, verb })
+        });
+        Self {
+            clients,
+            faults: faults.collect(),
+            ..self.clone()
+        }
+    }
+
     /// What clients do in it.
     #[must_use]
     pub fn setting(&self) -> Setting {
@@ -102,44 +115,67 @@ impl FromStr for Plan {
     type Err = ParsePlanError;
 
     /// Reads what `Display` prints: four lines, then one for each fault. Empty lines and those that begin with `#` are
-    /// passed over.
+    /// passed over. A fault must befall a client or a server that there is.
     fn from_str(text: &str) -> Result<Self, ParsePlanError> {
-        let mut lines = text
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty() && !line.starts_with('#'));
-        let seed = read(field(lines.next(), "seed")?, "seed")?;
-        let profile = field(lines.next(), "profile")?;
-        let profile = profile
-            .parse()
-            .map_err(|reason: String| ParsePlanError::new(profile, reason))?;
-        let clients: u32 = read(field(lines.next(), "clients")?, "clients")?;
-        if !(1..=64).contains(&clients) {
-            return Err(ParsePlanError::new(
-                &clients.to_string(),
-                "clients must be within 1 and 64",
-            ));
+        let lines = (1..).zip(text.lines().map(str::trim));
+        let mut lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+        let mut plan = Self {
+            seed: field(lines.next(), "seed", number)?,
+            profile: field(lines.next(), "profile", |_, text| text.parse())?,
+            clients: field(lines.next(), "clients", clients)?,
+            until: field(lines.next(), "until", time)?,
+            faults: Vec::new(),
+        };
+        let replicas = plan.setting().replicas;
+        for (number, line) in lines {
+            let fault = line.parse().and_then(|fault| befalling(fault, line, &plan, replicas));
+            plan.faults.push(fault.map_err(|error| error.at(number))?);
         }
-        let until = field(lines.next(), "until")?;
-        let until = read_ms(until).ok_or_else(|| ParsePlanError::new(until, "until is no time like 50000ms"))?;
-        let faults = lines.map(str::parse).collect::<Result<Vec<Fault>, _>>()?;
-        Ok(Self {
-            seed,
-            profile,
-            clients,
-            until,
-            faults,
-        })
+        Ok(plan)
     }
 }
 
-fn field<'a>(line: Option<&'a str>, name: &str) -> Result<&'a str, ParsePlanError> {
-    let missing = || ParsePlanError::new(line.unwrap_or(""), format!("{name} is missing"));
-    let (key, value) = line.and_then(|line| line.split_once(' ')).ok_or_else(missing)?;
-    if key == name { Ok(value.trim()) } else { Err(missing()) }
+fn field<T>(
+    line: Option<(usize, &str)>,
+    name: &str,
+    read: impl FnOnce(&str, &str) -> Result<T, String>,
+) -> Result<T, ParsePlanError> {
+    let (number, line) = line.ok_or_else(|| ParsePlanError::new("", format!("{name} is missing")))?;
+    let value = match line.split_once(' ') {
+        Some((key, value)) if key == name => read(name, value.trim()),
+        _ => Err(format!("{name} is missing")),
+    };
+    value.map_err(|reason| ParsePlanError::new(line, reason).at(number))
 }
 
-fn read<T: FromStr>(text: &str, name: &str) -> Result<T, ParsePlanError> {
-    text.parse()
-        .map_err(|_| ParsePlanError::new(text, format!("{name} is no number")))
+fn number<T: FromStr>(name: &str, text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("{name} is no number"))
+}
+
+fn clients(name: &str, text: &str) -> Result<u32, String> {
+    let clients = number(name, text)?;
+    let some = (1..=64).contains(&clients).then_some(clients);
+    some.ok_or_else(|| format!("{name} must be within 1 and 64"))
+}
+
+fn time(name: &str, text: &str) -> Result<Duration, String> {
+    read_ms(text).ok_or_else(|| no_time(name))
+}
+
+/// The fault, unless it befalls nobody: then all would hold, and nothing would have been shown.
+fn befalling(fault: Fault, line: &str, plan: &Plan, replicas: u32) -> Result<Fault, ParsePlanError> {
+    let clients = plan.clients;
+    if fault.verb.named_clients().is_some_and(|named| *named.end() > clients) {
+        return Err(ParsePlanError::new(
+            line,
+            format!("there are clients 1 to {clients} only"),
+        ));
+    }
+    if fault.verb.named_server().is_some_and(|named| named > replicas) {
+        return Err(ParsePlanError::new(
+            line,
+            format!("there are servers 0 to {replicas} only"),
+        ));
+    }
+    Ok(fault)
 }

@@ -44,10 +44,7 @@ fn drop_faults(best: &mut Plan, fails: &mut impl FnMut(&Plan) -> bool) {
 
 fn drop_clients(best: &mut Plan, fails: &mut impl FnMut(&Plan) -> bool) {
     for clients in 1..best.clients {
-        let fewer = Plan {
-            clients,
-            ..best.clone()
-        };
+        let fewer = best.among(clients);
         if fails(&fewer) {
             *best = fewer;
             return;

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use semafence_sim::check::{Invariant, linearizable};
-use semafence_sim::explore::{Fault, Options, Outcome, Plan, Profile, Verb, run, run_edited, run_with, shrink};
+use semafence_sim::explore::{
+    Fault, Options, Outcome, ParsePlanError, Plan, Profile, Verb, run, run_edited, run_with, shrink,
+};
 use semafence_sim::{Marks, ScriptEdit};
 
 fn traced(plan: &Plan) -> Outcome {
@@ -61,6 +63,95 @@ fn a_plan_is_read_back_from_its_text() {
             assert_eq!(plan.to_string().parse(), Ok(plan));
         }
     }
+}
+
+/// Reads a plan of three clients with this fault.
+fn with_fault(line: &str) -> Result<Plan, String> {
+    let text = format!("# One fault.\nseed 1\nprofile failover\nclients 3\nuntil 50000ms\n{line}\n");
+    text.parse().map_err(|error: ParsePlanError| error.to_string())
+}
+
+#[test]
+fn a_fault_that_would_befall_nobody_is_refused() {
+    for (line, why) in [
+        ("9000ms pause client=4 for=70ms", "there are clients 1 to 3 only"),
+        ("9000ms pause client=0 for=70ms", "client must be above 0"),
+        (
+            "9000ms split clients=3-4 detected=1ms for=1ms",
+            "there are clients 1 to 3 only",
+        ),
+        (
+            "9000ms split clients=3-2 detected=1ms for=1ms",
+            "clients is no range like 1-3",
+        ),
+        ("9000ms suspend clients=0-1 for=70ms", "clients is no range like 1-3"),
+        (
+            "9000ms drop client=1 link=push way=replies count=0",
+            "count must be above 0",
+        ),
+        ("9000ms step_clock server=9 by=5ms", "there are servers 0 to "),
+        ("9000ms resize limit=0 for=70ms", "limit must be within 1 and 65536"),
+        ("9000ms resize limit=65537 for=70ms", "limit must be within 1 and 65536"),
+    ] {
+        let said = with_fault(line).unwrap_err();
+        assert!(said.starts_with(&format!("line 6: {why}")), "{said}");
+        assert!(said.ends_with(&format!(" in \"{line}\"")), "{said}");
+    }
+}
+
+#[test]
+fn a_clock_beyond_the_documented_drift_is_refused_and_one_within_it_accuses_nobody() {
+    let drifting = |ppm: i32| {
+        with_fault(&format!(
+            "1000ms drift client=1 ppm=-{ppm} for=40000ms
+             1000ms drift_clock server=0 ppm={ppm} for=40000ms
+             9000ms partition client=1 for=5000ms"
+        ))
+    };
+
+    let said = drifting(5_001).unwrap_err();
+    assert!(said.starts_with("line 6: ppm must be within -5000 and 5000"), "{said}");
+    let report = run(&drifting(5_000).unwrap()).report;
+    assert!(report.is_clean(), "{report}");
+}
+
+#[test]
+fn what_is_no_time_or_no_fault_is_told_with_what_would_be_one() {
+    let said = with_fault("90000000ms kill client=1").unwrap_err();
+    assert!(said.contains("is no time like 1500ms, at most 86400000ms"), "{said}");
+    let said = with_fault("9000ms explode").unwrap_err();
+    assert!(said.contains("no fault explode, only crash, cut, "), "{said}");
+    let said = "seed 1\n\nprofile storm".parse::<Plan>().unwrap_err().to_string();
+    assert!(said.starts_with("line 3: there is no profile storm"), "{said}");
+    let said = "seed 1".parse::<Plan>().unwrap_err().to_string();
+    assert_eq!(said, "profile is missing at the end");
+}
+
+#[test]
+fn verbs_are_read_with_dashes_and_underscores_alike() {
+    let printed = with_fault("9000ms step_clock server=0 by=5ms").unwrap();
+
+    assert_eq!(with_fault("9000ms step-clock server=0 by=5ms"), Ok(printed));
+    assert!(with_fault("9000ms restart_empty for=70ms").is_ok());
+}
+
+/// A plan that was made small is printed, and must be read.
+#[test]
+fn fewer_clients_leave_no_faults_of_those_that_are_gone() {
+    let plan = with_fault(
+        "9000ms kill client=3
+         9100ms suspend clients=2-3 for=70ms
+         9200ms split clients=1-3 detected=1ms for=1ms",
+    );
+    let is_readable = |plan: &Plan| plan.to_string().parse() == Ok(plan.clone());
+
+    let small = shrink(&plan.unwrap(), |smaller| {
+        assert!(is_readable(smaller), "{smaller}");
+        smaller.to_string().contains("suspend")
+    });
+
+    assert!(small.to_string().contains("\nclients 2\n"), "{small}");
+    assert!(small.to_string().contains(" suspend clients=2-2 "), "{small}");
 }
 
 /// The order of tokens is broken by a rule that is plainly wrong, amid faults that have nothing to do with it.

@@ -93,6 +93,7 @@ fn a_short_lived_name_does_not_end_the_list_of_names_under_a_long_lived_one() {
 #[test]
 fn an_override_of_the_limit_lasts_until_it_is_cleared() {
     run(1, |sim| async move {
+        sim.set_time_limit(HOUR * 24 * 90);
         let bench = Bench::new(&sim, 1);
         assert_eq!(bench.backend.resize(&bench.name, Some(2)).await.unwrap(), None);
         sleep(HOUR * 24 * 30).await;

@@ -11,6 +11,7 @@ mod keys;
 mod live;
 mod network;
 mod plans;
+mod running;
 mod scripts;
 mod shortcuts;
 mod slots;

@@ -1,0 +1,35 @@
+//! A thread that waits for what a runtime does.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+/// Carries out `call` on the keeper's runtime while this thread sleeps.
+///
+/// # Panics
+///
+/// In a thread that is driving async tasks; as `call` panics.
+#[track_caller]
+pub(crate) fn wait<T: Send + 'static>(runtime: &Handle, call: impl Future<Output = T> + Send + 'static) -> T {
+    check_that_this_thread_may_wait();
+    let (tell, told) = oneshot::channel();
+    runtime.spawn(async move {
+        let answer = AssertUnwindSafe(call).catch_unwind().await;
+        assert!(tell.send(answer).is_ok(), "the thread waits until it is told");
+    });
+    let answer = told
+        .blocking_recv()
+        .expect("the keeper's runtime lives as long as its client");
+    answer.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Before anything is sent: what nobody receives would have to be given back.
+#[track_caller]
+fn check_that_this_thread_may_wait() {
+    let (tell, told) = oneshot::channel::<()>();
+    drop(tell);
+    let _nothing_was_sent = told.blocking_recv();
+}
