@@ -12,10 +12,13 @@ use crate::config::{Config, LeaseTime, Strategy};
 use crate::core::Core;
 use crate::error::Error;
 use crate::failure::{BackendError, Outcome};
+use crate::fence::FencingToken;
 use crate::held::Held;
 use crate::keeper::Intervals;
 use crate::lease::Lease;
+use crate::meter::{Meter, Wait};
 use crate::name::Name;
+use crate::stats::Acquired;
 use crate::waiters::Seat;
 
 /// What a semaphore hands to each of its acquisitions.
@@ -25,6 +28,7 @@ pub(crate) struct Terms {
     pub(crate) name: Name,
     pub(crate) config: Config,
     pub(crate) meta: Arc<str>,
+    pub(crate) meter: Arc<Meter>,
     /// Another program's limit that has been reported, so that it is reported once.
     pub(crate) reported_limit: AtomicU32,
 }
@@ -48,6 +52,9 @@ pub(crate) struct Acquisition<'a> {
     in_flight: bool,
     asked_at: Instant,
     failure: Option<BackendError>,
+    wait: Wait,
+    /// The highest token before the first request: a grant has a higher one.
+    token_before: Option<FencingToken>,
 }
 
 impl<'a> Acquisition<'a> {
@@ -74,27 +81,38 @@ impl<'a> Acquisition<'a> {
             doubtful: false,
             token: None,
         };
+        let now = core.clock.now();
         Ok(Self {
             terms,
             claim,
             at_stake: false,
             in_flight: false,
-            asked_at: core.clock.now(),
+            asked_at: now,
             failure: None,
+            wait: Wait::begin(&terms.meter, now),
+            token_before: terms.meter.token(),
         })
     }
 
     /// One attempt that does not wait.
     pub(crate) async fn attempt(&mut self) -> Result<Option<Held>, Error> {
-        match self.ask(Queueing::Never).await {
+        let held = match self.ask(Queueing::Never).await {
             Ok(Attempt::Granted(grant)) => self.seal(grant),
             Ok(attempt) => self.refusal(&attempt).map_or(Ok(None), Err),
             Err(error) => Err(self.failed(error)),
-        }
+        };
+        self.wait.end(Acquired::of(held.as_ref().map(Option::is_some)));
+        held
     }
 
     /// Waits for a permit until `deadline`, or for ever.
     pub(crate) async fn wait(&mut self, deadline: Option<Instant>) -> Result<Held, Error> {
+        let held = self.obtain_by(deadline).await;
+        self.wait.end(Acquired::of(held.as_ref().map(|_| true)));
+        held
+    }
+
+    async fn obtain_by(&mut self, deadline: Option<Instant>) -> Result<Held, Error> {
         let (clock, closed) = (Arc::clone(&self.terms.core.clock), self.terms.core.closed.clone());
         let started_at = clock.now();
         let timeout = async {
@@ -132,7 +150,11 @@ impl<'a> Acquisition<'a> {
                 let interval = terms.config.look_interval();
                 seat = Some(terms.core.waiters.join(&terms.name, self.claim.holder, interval));
             }
-            match self.ask(queueing).await {
+            let answer = self.ask(queueing).await;
+            if !matches!(answer, Ok(Attempt::Granted(_))) {
+                self.wait.goes_on();
+            }
+            match answer {
                 Ok(Attempt::Granted(grant)) => {
                     if let Some(seat) = &seat {
                         seat.granted(call);
@@ -179,7 +201,7 @@ impl<'a> Acquisition<'a> {
     /// Makes sure that messages arrive before the queue is joined, or joined again.
     async fn listen(&mut self, troubles: &mut Backoff) -> Result<(), Error> {
         let core = &self.terms.core;
-        while let Err(error) = core.waiters.listen(&*core.backend, core.inbox).await {
+        while let Err(error) = core.waiters.listen(&core.backend, core.inbox).await {
             self.put_up_with(error, troubles).await?;
         }
         Ok(())
@@ -216,7 +238,9 @@ impl<'a> Acquisition<'a> {
     fn seal(&mut self, grant: Grant) -> Result<Option<Held>, Error> {
         let terms = self.terms;
         self.report_limit(&grant);
-        let lease = Lease::new(self.claim.clone(), grant, self.asked_at, Arc::clone(&terms.core.clock));
+        terms.meter.granted(&grant, self.token_before.take());
+        let clock = Arc::clone(&terms.core.clock);
+        let lease = Lease::new(self.claim.clone(), grant, self.asked_at, clock, &terms.meter);
         let Some(lease) = lease.map(Arc::new) else {
             return Ok(None);
         };

@@ -8,16 +8,19 @@ use tokio_util::sync::CancellationToken;
 use crate::backend::{LockBackend, Standing};
 use crate::blocking;
 use crate::clock::{Clock, SystemClock, Timestamp};
+use crate::commands::Commands;
 use crate::config::Config;
 use crate::core::Core;
 use crate::error::Error;
 use crate::failure::BackendError;
 use crate::holder::HolderId;
 use crate::keeper::{Keeper, KeeperMode, Loss, OnLost};
+use crate::meter::Meters;
 use crate::mutex::{Mutex, MutexBuilder};
 use crate::name::Name;
 use crate::random::Random;
 use crate::semaphore::{Semaphore, SemaphoreBuilder};
+use crate::stats::Stats;
 use crate::status::Status;
 use crate::waiters::Waiters;
 
@@ -136,7 +139,11 @@ impl<B: LockBackend, C: Clock> Client<B, C> {
     /// [`Error::Backend`] when it cannot be read, [`Error::Closed`] after [`close`](Self::close).
     pub async fn time(&self) -> Result<Timestamp, Error> {
         self.check_open()?;
-        self.backend.time().await.map_err(|source| failed("time", None, source))
+        self.core
+            .backend
+            .time()
+            .await
+            .map_err(|source| failed("time", None, source))
     }
 
     /// Who holds and who waits for `name` in this client's namespace. Changes nothing, whatever this machine's clock.
@@ -147,7 +154,7 @@ impl<B: LockBackend, C: Clock> Client<B, C> {
     /// [`Error::Closed`] after [`close`](Self::close).
     pub async fn status(&self, name: &str) -> Result<Status, Error> {
         let name = self.open_name(name)?;
-        let status = self.backend.inspect(&name).await;
+        let status = self.core.backend.inspect(&name).await;
         status.map_err(|source| failed("status", Some(name), source))
     }
 
@@ -158,7 +165,7 @@ impl<B: LockBackend, C: Clock> Client<B, C> {
     /// [`Error::Backend`] when they cannot be read, [`Error::Closed`] after [`close`](Self::close).
     pub async fn names(&self) -> Result<Vec<Name>, Error> {
         self.check_open()?;
-        let names = self.backend.list(self.namespace()).await;
+        let names = self.core.backend.list(self.namespace()).await;
         names.map_err(|source| failed("list", None, source))
     }
 
@@ -170,7 +177,7 @@ impl<B: LockBackend, C: Clock> Client<B, C> {
     /// As [`status`](Self::status).
     pub async fn force_release(&self, name: &str, holder: HolderId) -> Result<Standing, Error> {
         let name = self.open_name(name)?;
-        let standing = self.backend.force_release(&name, holder).await;
+        let standing = self.core.backend.force_release(&name, holder).await;
         standing.map_err(|source| failed("force_release", Some(name), source))
     }
 
@@ -183,8 +190,14 @@ impl<B: LockBackend, C: Clock> Client<B, C> {
     pub async fn resize(&self, name: &str, limit: Option<u32>) -> Result<Option<u32>, Error> {
         Config::new(name, limit.unwrap_or(1)).check()?;
         let name = self.open_name(name)?;
-        let before = self.backend.resize(&name, limit).await;
+        let before = self.core.backend.resize(&name, limit).await;
         before.map_err(|source| failed("resize", Some(name), source))
+    }
+
+    /// What this client has done so far, and what it holds and waits for at this moment. Asks nobody.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.core.meters.stats()
     }
 
     /// Gives everything back: waits end with [`Error::Closed`], permits that are still out are lost with
@@ -310,19 +323,23 @@ impl<B: LockBackend, C: Clock> ClientBuilder<B, C> {
         let clock = Arc::new(self.clock);
         let shared_backend: Arc<dyn LockBackend> = Arc::<B>::clone(&backend);
         let shared_clock: Arc<dyn Clock> = Arc::<C>::clone(&clock);
+        let meters = Arc::new(Meters::new(Arc::clone(&shared_clock)));
+        let measured = |backend| Commands::new(backend, Arc::clone(&shared_clock), Arc::clone(meters.commands()));
         let keeper = Keeper::start(
             self.keeper,
-            backend.keeper_handle(),
+            measured(backend.keeper_handle()),
             Arc::clone(&shared_clock),
+            Arc::clone(&meters),
             self.on_lost,
         )?;
         let keeper = Arc::new(keeper);
         let random = Random::from_seed(self.seed);
         let core = Core {
-            backend: shared_backend,
+            backend: measured(shared_backend),
             waiters: Waiters::new(&keeper, Arc::clone(&shared_clock)),
             clock: shared_clock,
             keeper,
+            meters,
             inbox: random.inbox(),
             random,
             namespace: self.namespace,

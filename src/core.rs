@@ -5,21 +5,23 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use crate::backend::LockBackend;
 use crate::clock::Clock;
+use crate::commands::Commands;
 use crate::error::Error;
 use crate::holder::Inbox;
 use crate::keeper::Keeper;
+use crate::meter::Meters;
 use crate::random::Random;
 use crate::waiters::Waiters;
 
 /// A client without its type parameters: one copy of the logic for all of them.
 #[derive(Debug)]
 pub(crate) struct Core {
-    pub(crate) backend: Arc<dyn LockBackend>,
+    pub(crate) backend: Commands,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) waiters: Waiters,
+    pub(crate) meters: Arc<Meters>,
     pub(crate) random: Random,
     pub(crate) inbox: Inbox,
     pub(crate) namespace: String,

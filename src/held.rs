@@ -11,6 +11,8 @@ use crate::core::Core;
 use crate::error::{Error, LossReason};
 use crate::failure::{BackendError, Outcome};
 use crate::lease::{End, Lease};
+use crate::meter::sample_leases;
+use crate::stats::{Refreshed, Released};
 
 /// The pause before a release that failed is sent again.
 const RETRY: Duration = Duration::from_millis(10);
@@ -19,6 +21,8 @@ const RETRY: Duration = Duration::from_millis(10);
 pub(crate) struct Held {
     tie: Tie,
     given_back: bool,
+    /// How it would be parted with if it were dropped now.
+    parting: Released,
 }
 
 /// A lease and the client that keeps it. Clones share both, and give nothing back.
@@ -34,6 +38,7 @@ impl Held {
         Self {
             tie: Tie { core, lease, strict },
             given_back: false,
+            parting: Released::Dropped,
         }
     }
 
@@ -44,7 +49,10 @@ impl Held {
             // Dropping gives back what the backend may still hold.
             return self.was_lost(reason);
         }
-        let standing = self.try_to_release().await?;
+        self.parting = Released::Cancelled;
+        let standing = self.try_to_release().await;
+        self.parting = Released::of(&standing);
+        let standing = standing?;
         self.given_back = true;
         match standing {
             Standing::Held | Standing::Waiting => Ok(Standing::Held),
@@ -75,6 +83,12 @@ impl Tie {
         if let Some(End::Lost(reason)) = self.lease.ending() {
             return self.was_lost(reason);
         }
+        let standing = self.ask_for_more().await;
+        sample_leases(std::iter::once(&self.lease.meter));
+        standing
+    }
+
+    async fn ask_for_more(&self) -> Result<Standing, Error> {
         let asked_at = self.core.clock.now();
         let claim = at(&self.lease.claim, self.core.clock.wall());
         let claims = [claim];
@@ -83,6 +97,7 @@ impl Tie {
             Some(answer) => answer,
             None => Err(BackendError::timed_out(claims[0].timeout())),
         });
+        self.lease.meter.refreshed(Refreshed::of(&answer));
         match answer.map_err(|error| Error::backend("refresh", &self.lease.claim.name, error))? {
             Standing::Held => {
                 self.lease.extend(asked_at);
@@ -148,10 +163,14 @@ impl Tie {
 
 impl Drop for Held {
     fn drop(&mut self) {
+        let end = self.lease.end(End::Released);
+        if matches!(end, End::Lost(_)) {
+            self.parting = Released::Lost;
+        }
+        self.lease.meter.released(self.parting);
         if self.given_back {
             return;
         }
-        let end = self.lease.end(End::Released);
         self.core.keeper.forget(self.lease.claim.holder);
         match end {
             // The backend has said that it is gone, or the keeper is giving it back.

@@ -8,16 +8,19 @@ use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::Notify;
 
-use crate::backend::{Claim, LockBackend, Standing};
+use crate::backend::{Claim, Standing};
 use crate::call::{at, in_time};
 use crate::clock::{Clock, Instant};
+use crate::commands::Commands;
 use crate::error::{Error, LossReason};
 use crate::failure::BackendError;
 use crate::fence::FencingToken;
 use crate::holder::HolderId;
 use crate::lease::{End, Lease};
+use crate::meter::{Meters, sample_leases};
 use crate::name::Name;
 use crate::schedule::{Due, Kept, Schedule};
+use crate::stats::{Refreshed, Returned};
 
 /// How long dropping the last handle of a client waits for permits that are on their way back.
 const FAREWELL: Duration = Duration::from_millis(250);
@@ -63,8 +66,9 @@ struct Thread {
 }
 
 struct Shared {
-    backend: Arc<dyn LockBackend>,
+    backend: Commands,
     clock: Arc<dyn Clock>,
+    meters: Arc<Meters>,
     on_lost: Option<OnLost>,
     state: Mutex<State>,
     /// Something is due earlier than planned.
@@ -90,13 +94,15 @@ struct State {
 impl Keeper {
     pub(crate) fn start(
         mode: KeeperMode,
-        backend: Arc<dyn LockBackend>,
+        backend: Commands,
         clock: Arc<dyn Clock>,
+        meters: Arc<Meters>,
         on_lost: Option<OnLost>,
     ) -> Result<Self, Error> {
         let shared = Arc::new(Shared {
             backend,
             clock,
+            meters,
             on_lost,
             state: Mutex::default(),
             wake: Notify::new(),
@@ -330,6 +336,12 @@ async fn give_back(shared: Arc<Shared>, claim: Claim) -> Done {
                 true
             }
         };
+        let outcome = if abandoned {
+            Returned::Abandoned
+        } else {
+            Returned::Returned
+        };
+        shared.meters.of(&claim.name, claim.limit).returned(outcome);
         return Done::Returned { abandoned };
     }
 }
@@ -372,9 +384,11 @@ impl Shared {
                 answers,
             } => {
                 let mut state = self.lock();
-                for (lease, answer) in leases.into_iter().zip(answers) {
-                    self.judge(&mut state, &lease, asked_at, answer);
+                for (lease, answer) in leases.iter().zip(answers) {
+                    self.judge(&mut state, lease, asked_at, answer);
                 }
+                drop(state);
+                sample_leases(leases.iter().map(|lease| &lease.meter));
             }
             Done::Returned { abandoned } => {
                 let mut state = self.lock();
@@ -388,6 +402,9 @@ impl Shared {
     /// The four outcomes of a refresh: held, lost, unknown, refused.
     fn judge(&self, state: &mut State, lease: &Arc<Lease>, asked_at: Instant, answer: Result<Standing, BackendError>) {
         let holder = lease.claim.holder;
+        if state.schedule.contains(holder) {
+            lease.meter.refreshed(Refreshed::of(&answer));
+        }
         let reason = match answer {
             Ok(Standing::Held) => {
                 lease.extend(asked_at);
@@ -422,6 +439,7 @@ impl Shared {
         let End::Lost(reason) = lease.end(End::Lost(LossReason::Expired)) else {
             return;
         };
+        lease.meter.lost(reason);
         tracing::warn!(name = %lease.claim.name, token = %lease.grant.token, %reason, "a permit was lost");
         let Some(on_lost) = &self.on_lost else { return };
         let loss = Loss {

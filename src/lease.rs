@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::backend::{Claim, Grant};
 use crate::clock::{Clock, Instant};
 use crate::error::LossReason;
+use crate::meter::{Meter, Tenure};
 
 /// How long a lease asked for at one moment may be believed in: the ttl, less what two clocks may drift apart meanwhile
 /// and the millisecond to which servers round.
@@ -21,17 +22,20 @@ pub(crate) fn validity(ttl: Duration) -> Duration {
 pub(crate) struct Lease {
     pub(crate) claim: Claim,
     pub(crate) grant: Grant,
+    pub(crate) meter: Arc<Meter>,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
     ended: CancellationToken,
     risk: Notify,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct State {
     deadline: Instant,
     at_risk: bool,
     end: Option<End>,
+    /// Until the end.
+    tenure: Option<Tenure>,
 }
 
 /// How a lease ended. Final.
@@ -44,8 +48,17 @@ pub(crate) enum End {
 impl Lease {
     /// A lease whose answered request was sent at `asked_at`; `None` if it is over already. Its claim names the token from
     /// then on, whoever refreshes it.
-    pub(crate) fn new(claim: Claim, grant: Grant, asked_at: Instant, clock: Arc<dyn Clock>) -> Option<Self> {
+    pub(crate) fn new(
+        claim: Claim,
+        grant: Grant,
+        asked_at: Instant,
+        clock: Arc<dyn Clock>,
+        meter: &Arc<Meter>,
+    ) -> Option<Self> {
         let deadline = asked_at + validity(claim.ttl);
+        if clock.now() >= deadline {
+            return None;
+        }
         let claim = Claim {
             token: Some(grant.token),
             ..claim
@@ -54,10 +67,12 @@ impl Lease {
             deadline,
             at_risk: false,
             end: None,
+            tenure: Some(Tenure::begin(meter, claim.weight, deadline)),
         };
-        (clock.now() < deadline).then(|| Self {
+        Some(Self {
             claim,
             grant,
+            meter: Arc::clone(meter),
             clock,
             state: Mutex::new(state),
             ended: CancellationToken::new(),
@@ -72,12 +87,13 @@ impl Lease {
         if state.end.is_none() {
             state.deadline = state.deadline.max(asked_at + validity(self.claim.ttl));
             state.at_risk = false;
+            state.measure();
         }
     }
 
     /// Ends the lease, unless it has ended before; answers how it ended.
     pub(crate) fn end(&self, end: End) -> End {
-        let settled = *self.look().end.get_or_insert(end);
+        let settled = self.look().settle(end);
         if matches!(settled, End::Lost(_)) {
             self.ended.cancel();
         }
@@ -128,8 +144,7 @@ impl Lease {
     pub(crate) async fn at_risk(&self) {
         loop {
             let warned = self.risk.notified();
-            let state = *self.look();
-            if state.at_risk || state.end.is_some() {
+            if self.look().is_over_or_at_risk() {
                 return;
             }
             tokio::select! {
@@ -145,10 +160,30 @@ impl Lease {
     fn look(&self) -> std::sync::MutexGuard<'_, State> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.end.is_none() && self.clock.now() >= state.deadline {
-            state.end = Some(End::Lost(LossReason::Expired));
+            state.settle(End::Lost(LossReason::Expired));
             self.ended.cancel();
         }
         state
+    }
+}
+
+impl State {
+    /// Ends it, unless it has ended before; answers how it ended.
+    fn settle(&mut self, end: End) -> End {
+        if let Some(tenure) = self.tenure.take() {
+            tenure.end();
+        }
+        *self.end.get_or_insert(end)
+    }
+
+    fn measure(&mut self) {
+        if let Some(tenure) = &mut self.tenure {
+            tenure.extend(self.deadline);
+        }
+    }
+
+    fn is_over_or_at_risk(&self) -> bool {
+        self.at_risk || self.end.is_some()
     }
 }
 

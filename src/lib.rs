@@ -37,6 +37,7 @@
 //! # Features
 //!
 //! - `serde`: [`Config`] as data, with durations as `"1m 30s"` or a number of seconds.
+//! - `metrics`: what [`Client::stats`] answers with, and histograms, for the facade of that name: see the module `metrics`.
 //! - `conformance`: the suite that every backend passes.
 
 mod acquisition;
@@ -46,6 +47,7 @@ pub mod blocking;
 mod call;
 mod client;
 mod clock;
+mod commands;
 mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -59,6 +61,9 @@ mod held;
 mod holder;
 mod keeper;
 mod lease;
+mod meter;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod mutex;
 mod name;
 mod permit;
@@ -68,6 +73,7 @@ mod schedule;
 pub mod script;
 mod semaphore;
 mod setters;
+mod stats;
 mod status;
 mod waiters;
 
@@ -84,4 +90,8 @@ pub use mutex::{Mutex, MutexBuilder};
 pub use name::Name;
 pub use permit::{OwnedPermit, Permit};
 pub use semaphore::{Semaphore, SemaphoreBuilder};
+pub use stats::{
+    AcquireCounts, CommandStats, Counts, LossCounts, NameStats, RefreshCounts, ReleaseCounts, ReturnCounts, Stats,
+    Timing,
+};
 pub use status::{HolderStatus, Status, WaiterStatus};

@@ -90,6 +90,10 @@ impl Schedule {
         self.order.first().map(|(moment, _)| *moment)
     }
 
+    pub(crate) fn contains(&self, holder: HolderId) -> bool {
+        self.leases.contains_key(&holder)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.leases.len()
     }

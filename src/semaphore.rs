@@ -241,7 +241,7 @@ impl<B: LockBackend, C: Clock> Semaphore<B, C> {
     ///
     /// [`Error::Backend`] when it cannot be read.
     pub async fn status(&self) -> Result<Status, Error> {
-        let status = self.client.backend().inspect(self.name()).await;
+        let status = self.terms.core.backend.inspect(self.name()).await;
         status.map_err(|error| Error::backend("status", self.name(), error))
     }
 
@@ -392,10 +392,12 @@ impl<B: LockBackend, C: Clock> SemaphoreBuilder<B, C> {
         let namespace = config.namespace.as_deref().unwrap_or_else(|| client.namespace());
         let name = Name::new(namespace, &config.name)?;
         config.check()?;
+        let meter = client.core().meters.of(&name, config.limit);
         let terms = Terms {
             core: Arc::clone(client.core()),
             name,
             meta: config.encoded_meta()?.into(),
+            meter,
             config,
             reported_limit: AtomicU32::new(0),
         };

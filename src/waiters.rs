@@ -9,8 +9,9 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use tokio::sync::Notify;
 
-use crate::backend::{LockBackend, Wakeup};
+use crate::backend::Wakeup;
 use crate::clock::{Clock, Instant};
+use crate::commands::Commands;
 use crate::failure::BackendError;
 use crate::holder::{HolderId, Inbox};
 use crate::keeper::Keeper;
@@ -101,7 +102,7 @@ impl Waiters {
     }
 
     /// Subscribes, unless it has been done. Subscribe before joining a queue, or a hand-off between the two is missed.
-    pub(crate) async fn listen(&self, backend: &dyn LockBackend, inbox: Inbox) -> Result<(), BackendError> {
+    pub(crate) async fn listen(&self, backend: &Commands, inbox: Inbox) -> Result<(), BackendError> {
         if self.is_listening() {
             return Ok(());
         }
