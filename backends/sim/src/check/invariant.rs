@@ -108,8 +108,8 @@ pub enum Invariant {
     /// The token of a grant is larger than that of each grant that had returned before this one was asked for, and smaller
     /// where this one comes from a server of an older epoch.
     ///
-    /// Assumes that the servers' clocks agree within an hour and splits are shorter; where two or more servers lost data
-    /// between the two grants, or one lost all of it, that no clock was off meanwhile; that data is not lost three times
+    /// Assumes that the servers' clocks agree within an hour and splits are shorter; where two or more servers in a row
+    /// lost data, or one lost all of it, that no clock was off meanwhile; that data is not lost three times
     /// within four seconds; and that a server which is promoted beside another knows of at least one grant of the
     /// deployment.
     TokenOrder,

@@ -85,6 +85,12 @@ fn complain(facts: &Facts<'_>, report: &mut Report, earlier: Given, given: Given
     report.add(Invariant::TokenOrder, given.at, [earlier.op, given.op], text);
 }
 
+/// Since when the latest master had been one at that moment.
+fn reign_began(facts: &Facts<'_>, at: Duration) -> Duration {
+    let reigns = facts.servers.reigns.iter().map(|reign| reign.span.from);
+    reigns.filter(|from| *from <= at).max().unwrap_or(at)
+}
+
 /// Within this time data must not be lost three times, the start included: two steps of a token, with their jitters.
 const STEPS: Duration = Duration::from_secs(4);
 
@@ -93,8 +99,10 @@ const STEPS: Duration = Duration::from_secs(4);
 pub(super) fn is_beyond_guarantee(facts: &Facts<'_>, span: Span) -> bool {
     let mut splits = facts.servers.splits.iter().filter(|split| split.touches(&span));
     let forgets = || facts.servers.forgets.iter().map(|(at, _)| *at);
-    let meanwhile = || forgets().filter(|at| span.from <= *at && *at <= span.until);
-    let for_clocks = || meanwhile().count() >= 2 || meanwhile().any(|at| knew_nothing(facts, at));
+    let since = |from: Duration| forgets().filter(move |at| from <= *at && *at <= span.until);
+    // A master that lost data and then was lost with all that it had granted: the next one has only its clock as well.
+    let in_a_row = || since(span.from).next().is_some() && since(reign_began(facts, span.from)).count() >= 2;
+    let for_clocks = || in_a_row() || since(span.from).any(|at| knew_nothing(facts, at));
     splits.any(|split| knew_nothing(facts, split.from))
         || is_lost_thrice(forgets(), span)
         || for_clocks() && facts.troubles.befell_all(Trouble::Clock, span)
@@ -192,5 +200,35 @@ mod tests {
         assert_eq!(lost("clock", "").broken(), []);
         assert_eq!(lost("network", "").broken(), [Invariant::TokenOrder]);
         assert_eq!(lost("clock", "5100 record server=1").broken(), [Invariant::TokenOrder]);
+    }
+
+    #[test]
+    fn a_master_that_is_lost_between_two_failovers_is_not_known_to_the_last() {
+        let row = |clock: &str| {
+            story(&format!(
+                "0 disturb 1 {clock}
+                 0 ask 1 by 1
+                 5 record server=0 hold=1/5000/0/3005
+                 10 grant 1 token=5000
+                 20 return 1
+                 9000 demote 0
+                 9100 promote 1 epoch=1 forgot
+                 9100 record server=1
+                 12000 ask 2 by 2
+                 12005 record server=1 hold=2/9000/0/15005
+                 12010 grant 2 token=9000
+                 12020 return 2
+                 12100 demote 1
+                 14000 promote 2 epoch=2 forgot
+                 14000 record server=2
+                 14100 ask 3 by 3
+                 14105 record server=2 hold=3/8900/0/17105
+                 14110 grant 3 token=8900
+                 14120 return 3"
+            ))
+        };
+
+        assert_eq!(row("clock").broken(), []);
+        assert_eq!(row("network").broken(), [Invariant::TokenOrder]);
     }
 }
