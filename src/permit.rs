@@ -188,8 +188,8 @@ impl Permit<'_> {
     /// In a thread that is driving async tasks. The permit is given back in the background.
     #[track_caller]
     pub fn blocking_release(self) -> Result<Standing, Error> {
-        let (tie, held) = (self.held.clone(), self.held);
-        wait(tie.core.runtime()?, async move { held.release().await })
+        let runtime = self.held.core.runtime()?.clone();
+        wait(&runtime, self.held.release())
     }
 
     pub(crate) fn tie(&self) -> &Tie {

@@ -26,7 +26,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use crate::args::{Args, Command};
+use crate::args::{Args, Command, Global};
 use crate::failure::Failure;
 use crate::settings::Settings;
 
@@ -51,31 +51,30 @@ fn main() -> ExitCode {
 }
 
 fn execute(args: &Args) -> Result<u8, Failure> {
+    let global = &args.global;
     match &args.command {
+        Command::Demo(args) => demo::demo(args, &load(global)?),
         #[cfg(unix)]
         Command::Exec(args) => Err(run::exec(args)),
         #[cfg(unix)]
         Command::Guard(args) => run::guard(args),
-        Command::Sim(sim) => {
-            let console = settings::outputs(&args.global)?;
-            console.trace(args.global.verbose);
-            sim::sim(sim, &console)
+        Command::Ls(args) => ls::ls(args, &load(global)?),
+        #[cfg(unix)]
+        Command::Run(args) => run::run(args, &load(global)?),
+        Command::Sim(args) => {
+            let console = settings::outputs(global)?;
+            console.trace(global.verbose);
+            sim::sim(args, &console)
         }
-        command => {
-            let settings = Settings::load(&args.global)?;
-            settings.console.trace(args.global.verbose);
-            match command {
-                Command::Demo(args) => demo::demo(args, &settings),
-                Command::Ls(args) => ls::ls(args, &settings),
-                Command::Sim(_) => unreachable!("served above, without a server's address"),
-                Command::Status(args) => status::status(args, &settings),
-                #[cfg(unix)]
-                Command::Run(args) => run::run(args, &settings),
-                #[cfg(unix)]
-                Command::Exec(_) | Command::Guard(_) => unreachable!("served above, without settings"),
-            }
-        }
+        Command::Status(args) => status::status(args, &load(global)?),
     }
+}
+
+/// The settings of a command that needs a server.
+fn load(global: &Global) -> Result<Settings, Failure> {
+    let settings = Settings::load(global)?;
+    settings.console.trace(global.verbose);
+    Ok(settings)
 }
 
 /// Help and version are answers; everything else is a usage error.

@@ -34,15 +34,13 @@ fn check_forced(facts: &Facts<'_>, report: &mut Report) {
         let ttl = facts.of_name(name).map(|life| life.asked.ttl).min().unwrap_or_default();
         let tombstone = Span::new(event.at, (event.at + ttl).saturating_sub(SLACK));
         let comes_back = |from: Duration| from > event.at && from < tombstone.until;
-        let stays = facts.records.of(*holder).map(|stay| stay.span.from);
-        let waits = facts.records.waits.iter().filter(|wait| wait.holder == *holder);
-        let again = stays
-            .chain(waits.map(|wait| wait.span.from))
+        let again = places(facts, *holder)
+            .map(|place| place.from)
             .find(|from| comes_back(*from));
         let Some(at) = again else { continue };
-        // A server that refused, or did not answer, took nothing.
+        // Where nothing was there nothing was taken, nor by a server that refused or did not answer.
         let then = Span::new(event.at, event.at);
-        if was_there(facts, *holder, then)
+        if places(facts, *holder).any(|place| place.touches(&then))
             && !facts.troubles.befell_all(Trouble::Refusal, then)
             && facts.servers.always_served(then)
             && !facts.troubles.befell_all(Trouble::Clock, tombstone)
@@ -55,11 +53,11 @@ fn check_forced(facts: &Facts<'_>, report: &mut Report) {
     }
 }
 
-/// Whether a record shows that there was something to take.
-fn was_there(facts: &Facts<'_>, holder: HolderId, then: Span) -> bool {
-    let waits = facts.records.waits.iter().filter(|wait| wait.holder == holder);
+/// When a holder was on record, as one who holds or who waits.
+fn places(facts: &Facts<'_>, holder: HolderId) -> impl Iterator<Item = Span> {
+    let waits = facts.records.waits.iter().filter(move |wait| wait.holder == holder);
     let stays = facts.records.of(holder).map(|stay| stay.span);
-    stays.chain(waits.map(|wait| wait.span)).any(|span| span.touches(&then))
+    stays.chain(waits.map(|wait| wait.span))
 }
 
 #[cfg(test)]

@@ -146,11 +146,11 @@ impl<'f, 'a> Book<'f, 'a> {
                 .candidates(waiter.holder, waiter.client, &before.name, turn.at);
             lives.iter().any(|life| life.over().is_some_and(|over| over <= turn.at))
         };
-        let woken = before
+        let mut woken = before
             .waiters
             .iter()
             .filter(|waiter| !waiter.queues && !is_there(waiter.holder));
-        woken.into_iter().any(over)
+        woken.any(over)
     }
 
     /// Whether a wake-up may go to a place that should be gone: the server forgot that it was given up, or refused to be
