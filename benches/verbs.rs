@@ -137,6 +137,7 @@ fn claim(holder: u32, limit: u32) -> Claim {
         meta: "".into(),
         client_time: None,
         doubtful: false,
-        token: None,
+        grace: Duration::ZERO,
+        grant: None,
     }
 }

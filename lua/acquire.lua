@@ -4,7 +4,7 @@
 -- KEYS  the eight of common.lua
 -- ARGV  1 holder  2 limit  3 weight  4 ttl, ms  5 claim window of a hand-off, ms  6 patience, ms  7 inbox
 --       8 t try | q queue for a hand-off | n queue for a wake-up  9 client time, us, or 0 for the server's
---       10 most waiters  11 meta, free text
+--       10 most waiters  11 meta, free text  12 for how long others may hold what a server has forgotten, ms; 0: for no time
 -- Reply {1, token, limit, other limit or 0, first slot, last slot, ...}    granted
 --       {0, used, waiters, look again in ms, limit}                        busy
 --       {2, place, look again in ms, waiters}                              queued
@@ -13,6 +13,7 @@
 --       {5, limit}  weighs more than the limit in force
 --
 -- Why no newcomer passes a queue even when slots are free: the head may need more of them than there are.
+-- Why the grace is the longest that anybody asks for: the one who holds what was forgotten may have the longest lease.
 
 local id = ARGV[1]
 local mode = ARGV[8]
@@ -32,6 +33,8 @@ if kind_of(state[id]) == 'q' or kind_of(state[id]) == 'n' then listen() end
 
 local other = state.seen ~= claim.limit and state.seen or 0
 local next_end = state.used > 0 and sweep() or nil
+local is_alone = state.used + state.queued + state.wakers == 0
+grace = math.max(grace, tonumber(ARGV[12]))
 
 local limit, grant = limit_for(claim), granter()
 
@@ -42,7 +45,9 @@ local function granted(token, ranges)
   return reply
 end
 
-local function fits() return state.queued == 0 and claim.weight <= limit and state.used + claim.weight <= limit end
+local function fits()
+  return state.queued == 0 and claim.weight <= limit and state.used + claim.weight <= limit and grace_left() == 0
+end
 
 -- A verb serves only so many waiters; after a large resize each that is served passes it on.
 local function pass_on()
@@ -50,6 +55,7 @@ local function pass_on()
 end
 
 local function take()
+  if is_alone then grace = tonumber(ARGV[12]) end
   local token, ranges = grant(id, claim, claim.ttl)
   pass_on()
   return granted(token, ranges)
@@ -59,6 +65,8 @@ end
 if not state[id] and fits() then return take() end
 
 local function look_after()
+  local left = grace_left()
+  if left > 0 then return left end
   return next_end and math.max(next_end - now, 0) or claim.ttl
 end
 
@@ -138,6 +146,7 @@ if state.queued + state.wakers >= most then
   return {4, most}
 end
 extend(claim.ttl)
+if grace > 0 then put('grace', grace) end
 put('ticket', state.ticket + 1)
 local count = mode == 'q' and 'queued' or 'wakers'
 redis.call('ZADD', KEYS[key], state.ticket, id)

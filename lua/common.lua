@@ -21,7 +21,8 @@ local state        -- The state hash as it is to be: numbers, 0 if absent, and b
 local changed = {} -- Its changed fields in the order of their first change, and as a set.
 local absent       -- Whether there was no state.
 local waited       -- Whether anybody waited.
-local generation   -- What tokens are counted from, once one is given.
+local generation   -- What tokens are counted from, once it is read.
+local grace = 0    -- How long others may hold what a server has forgotten that was replaced, ms; 0 if nobody wants to know.
 local mail         -- Inbox, message, ...
 
 local function int(n) return string.format('%.0f', n) end
@@ -40,13 +41,14 @@ end
 -- Reads the counters and the record of one id.
 local function load(id)
   local got = redis.call('HMGET', KEYS[1], 'used', 'high', 'queued', 'wakers', 'ticket', 'limit', 'seen', 'until',
-                         'token', 'gen', 'tick', id)
+                         'token', 'gen', 'tick', 'grace', id)
   local ends = tonumber(got[8])
   state = {used = tonumber(got[1]) or 0, high = tonumber(got[2]) or 0, queued = tonumber(got[3]) or 0,
            wakers = tonumber(got[4]) or 0, ticket = tonumber(got[5]) or 0, limit = tonumber(got[6]) or 0,
            seen = tonumber(got[7]) or 0, ['until'] = ends or 0, token = tonumber(got[9]) or 0,
-           gen = tonumber(got[10]) or 0, tick = tonumber(got[11]) or 0, [id] = got[12]}
+           gen = tonumber(got[10]) or 0, tick = tonumber(got[11]) or 0, grace = tonumber(got[12]) or 0, [id] = got[13]}
   absent = ends == nil
+  grace = state.grace
   waited = state.queued + state.wakers > 0
 end
 
@@ -210,6 +212,37 @@ local function give_slots(slots)
   end
 end
 
+-- What tokens are counted from: the generation record of the deployment, raised if it is of another server.
+local function read_generation()
+  if generation then return end
+  local info = redis.call('INFO', 'replication')
+  local _, label = string.find(info, 'master_replid:', 1, true) -- Plain: a pattern over the text takes 0.5 us more.
+  local replid = string.match(info, '^%x+', label + 1)
+  local record = redis.call('HMGET', KEYS[7], 'replid', 'base', 'at')
+  local base, at = tonumber(record[2]), tonumber(record[3])
+  if record[1] ~= replid then
+    base = math.max((base or 0) + 1048576 + tonumber(string.sub(replid, 1, 5), 16), us + 4294967296)
+    at = us
+    redis.call('HSET', KEYS[7], 'replid', replid, 'base', base, 'at', at)
+  end
+  generation = {replid = replid, base = base, at = at}
+end
+
+-- For how many ms more nothing of this name may be granted: another server was the last to grant, others may hold what
+-- this one has forgotten, and it has not served for as long as their leases can last.
+local function grace_left()
+  if grace == 0 then return 0 end
+  read_generation()
+  if state.gen == generation.base then return 0 end
+  return math.max(math.ceil((generation.at - us) / 1000) + grace, 0)
+end
+
+-- Whether the list of names says that there should be a record.
+local function is_listed()
+  local ends = redis.call('ZSCORE', KEYS[8], string.match(KEYS[1], '^{[^:]*:(.*)}:state$'))
+  return ends and tonumber(ends) > now
+end
+
 -- Makes the function that grants; only where something is granted.
 local function granter()
   local function take_slots(count)
@@ -229,38 +262,20 @@ local function granter()
     return ranges
   end
 
-  -- What tokens are counted from: the generation record of the deployment, raised if it is of another server.
-  local function read_generation()
-    local info = redis.call('INFO', 'replication')
-    local _, label = string.find(info, 'master_replid:', 1, true) -- Plain: a pattern over the text takes 0.5 us more.
-    local replid = string.match(info, '^%x+', label + 1)
-    local record = redis.call('HMGET', KEYS[7], 'replid', 'base', 'at')
-    local base, at = tonumber(record[2]), tonumber(record[3])
-    if record[1] ~= replid then
-      base = math.max((base or 0) + 1048576 + tonumber(string.sub(replid, 1, 5), 16), us + 4294967296)
-      at = us
-      redis.call('HSET', KEYS[7], 'replid', replid, 'base', base, 'at', at)
-    end
-    return {replid = replid, base = base, at = at}
-  end
-
   -- The first token of a name in this generation. A name whose record is gone before its time (evicted, deleted) may
   -- have had tokens ahead of the clock; a tombstone or a waiter may have begun another record since.
   local function first_token()
     local step = state.tick == 1 and 67108864 or 1048576
     local jitter = tonumber(string.sub(generation.replid, 1, 5), 16)
     local lost = 0
-    if state.token == 0 then
-      local ends = redis.call('ZSCORE', KEYS[8], string.match(KEYS[1], '^{[^:]*:(.*)}:state$'))
-      if ends and tonumber(ends) > now then lost = generation.base + math.max(us - generation.at, 0) end
-    end
+    if state.token == 0 and is_listed() then lost = generation.base + math.max(us - generation.at, 0) end
     -- Without 1 more than the clock: a token that is the clock is marked as such.
     return math.max(math.max(state.token + step + jitter, generation.base, lost) + 1, us)
   end
 
   -- The rule of fencing tokens: lua/README.md, "Tokens".
   local function next_token()
-    generation = generation or read_generation()
+    read_generation()
     put('token', state.gen == generation.base and math.max(state.token + 1, us) or first_token())
     put('gen', generation.base)
     put('tick', state.token == us and 1 or 0)
@@ -275,6 +290,7 @@ local function granter()
     redis.call('ZADD', KEYS[2], now + lease, id)
     if state.used == claim.weight then keep_key(2) end
     put('seen', claim.limit)
+    put('grace', grace > 0 and math.max(grace, claim.ttl) or 0)
     local slots = {}
     for i = 1, #ranges, 2 do slots[#slots + 1] = ranges[i] .. '-' .. ranges[i + 1] end
     put(id, 'h ' .. claim.terms .. ' ' .. int(token) .. ' ' .. table.concat(slots, ',') .. ' ' .. claim.meta)
@@ -337,6 +353,7 @@ local function waiters()
 
   -- Hands free slots to the queue in ticket order, then wakes one waiter per slot that is left.
   function waiters.serve()
+    if grace_left() > 0 then return end
     local served, most = 0, 64
     while state.queued > 0 and served < most do
       local id, waiter, text = head_of(4, 'queued')

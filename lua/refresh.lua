@@ -1,33 +1,117 @@
--- Extends live leases of one name to their ttl from now. Never brings an expired one back.
+-- Extends live leases of one name to their ttl from now. Never brings an expired one back. After the server was replaced,
+-- while nothing is granted, it takes in again what the server has forgotten.
 --
 -- KEYS  the eight of common.lua
--- ARGV  1 client time, us, or 0 for the server's, then for each lease: holder, ttl in ms, token or 0 for whichever
+-- ARGV  1 client time, us, or 0 for the server's  2 grace, ms, as in acquire.lua
+--       then for each lease: holder, ttl in ms, token or 0 for whichever, and what was granted, or nothing where there is
+--       no grace: weight, limit, window in ms, inbox, slots, meta, separated by spaces
 -- Reply for each lease: 1 held  2 waiting in the queue  3 taken by force  0 absent
 --
 -- Why it sweeps: a heartbeat of one holder is what frees the slots of another that died.
 -- Why it compares tokens: a server that forgot a grant may have given the claim another one since, with other slots: to
 -- its place in the queue, or to a late copy of its acquire. Its client knows nothing of that.
+-- Why what was forgotten may be taken in again: until the grace is over nobody else can have been given its slots.
 
 read_clock(tonumber(ARGV[1]))
-load(ARGV[2])
+load(ARGV[3])
+grace = math.max(grace, tonumber(ARGV[2]))
 
 local reply, leases, longest, freed = {}, {}, 0, false
-if absent then
-  for i = 2, #ARGV, 3 do reply[#reply + 1] = 0 end
+if absent and grace == 0 then
+  for i = 3, #ARGV, 4 do reply[#reply + 1] = 0 end
   return reply
 end
-if ARGV[5] then
+start_afresh()
+if ARGV[7] then
   local ids = {}
-  for i = 5, #ARGV, 3 do ids[#ids + 1] = ARGV[i] end
+  for i = 7, #ARGV, 4 do ids[#ids + 1] = ARGV[i] end
   send(function(command, key, ...)
     local asked = {...}
     for i, text in ipairs(redis.call(command, key, ...)) do state[asked[i]] = text end
   end, 'HMGET', KEYS[1], ids)
 end
 local _, alive = sweep()
+local may_take_in = grace_left() > 0 and not (absent and is_listed())
 
-for i = 2, #ARGV, 3 do
-  local id, ttl, token = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]
+-- Makes the function that takes a lease in again; only where something was forgotten.
+local function adopter()
+  -- Ends what is on record of these slots under older tokens: its holder gave it back, or lost it, and the server forgot
+  -- that. Answers whether there is nothing newer.
+  local function clear(ranges, token)
+    local function overlaps(others)
+      for i = 1, #ranges, 2 do
+        for j = 1, #others, 2 do
+          if ranges[i] <= others[j + 1] and others[j] <= ranges[i + 1] then return true end
+        end
+      end
+    end
+    local older = {}
+    for _, id in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
+      local text = record_of(id)
+      if kind_of(text) == 'h' then
+        local its_token, slots = grant_of(text)
+        if overlaps(ranges_of(slots)) then
+          if tonumber(its_token) > token then return false end
+          older[#older + 1] = id
+        end
+      end
+    end
+    for _, id in ipairs(older) do end_lease(id, state[id]) end
+    return true
+  end
+
+  local function are_free(ranges)
+    for i = 1, #ranges, 2 do
+      for slot = ranges[i], math.min(ranges[i + 1], state.high - 1) do
+        if not redis.call('ZSCORE', KEYS[3], slot) then return false end
+      end
+    end
+    return true
+  end
+
+  local function occupy(ranges)
+    for i = 1, #ranges, 2 do
+      local first, last = ranges[i], ranges[i + 1]
+      local free = {}
+      for slot = first, math.min(last, state.high - 1) do free[#free + 1] = slot end
+      send(redis.call, 'ZREM', KEYS[3], free)
+      if first > state.high then
+        gaps().add(state.high, first - 1)
+        keep_key(3)
+      end
+      put('high', math.max(state.high, last + 1))
+      put('used', state.used + last - first + 1)
+    end
+  end
+
+  -- Answers whether it holds.
+  return function(id, ttl, token, granted)
+    local weight, limit, window, inbox, slots, meta = string.match(granted, '^(%d+) (%d+) (%d+) (%w+) (%S+) (.*)$')
+    local ranges, number = ranges_of(slots), tonumber(token)
+    local text = state[id]
+    local is_holder = kind_of(text) == 'h'
+    -- Tokens to come are above the base.
+    if number > generation.base or is_holder and tonumber((grant_of(text))) > number then return false end
+    if is_holder then
+      end_lease(id, text)
+    elseif text then
+      waiters().leave(id, text)
+    end
+    if not are_free(ranges) and not clear(ranges, number) then return false end
+    extend(ttl)
+    occupy(ranges)
+    redis.call('ZADD', KEYS[2], now + ttl, id)
+    keep_key(2)
+    put('grace', math.max(grace, ttl))
+    if state.seen == 0 then put('seen', tonumber(limit)) end
+    put(id, 'h ' .. weight .. ' ' .. limit .. ' ' .. int(ttl) .. ' ' .. window .. ' ' .. inbox .. ' ' .. int(now) .. ' '
+            .. token .. ' ' .. slots .. ' ' .. meta)
+    return true
+  end
+end
+
+for i = 3, #ARGV, 4 do
+  local id, ttl, token, granted = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2], ARGV[i + 3]
   local kind = kind_of(state[id])
   local answer = 0
   if kind == 'h' then
@@ -45,6 +129,9 @@ for i = 2, #ARGV, 3 do
     answer = 2
   elseif kind == 'f' then
     answer = 3
+  end
+  if may_take_in and granted ~= '' and (answer == 0 and kind ~= 't' or answer == 2) then
+    answer = adopter()(id, ttl, token, granted) and 1 or 0
   end
   reply[#reply + 1] = answer
 end

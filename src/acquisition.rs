@@ -79,7 +79,8 @@ impl<'a> Acquisition<'a> {
             meta: Arc::clone(&terms.meta),
             client_time: (config.lease_time == LeaseTime::Client).then(|| core.clock.wall()),
             doubtful: false,
-            token: None,
+            grace: config.grace(core.backend.fails_over()),
+            grant: None,
         };
         let now = core.clock.now();
         Ok(Self {

@@ -24,7 +24,8 @@ use crate::status::Status;
 ///   arrives later, when the release found nothing or said [`doubtful`](Claim::doubtful).
 /// - **At most limit.** The slots of live leases are distinct, and a claim is granted only where its weight fits under
 ///   the limit in force.
-/// - **Expired is gone.** An expired lease is never refreshed, and its slots go to whoever waits.
+/// - **Expired is gone.** An expired lease is never refreshed, and its slots go to whoever waits. Where claims ask for a
+///   [`grace`](Claim::grace), a backend that has forgotten leases grants nothing for that long, and takes them in again.
 /// - **Tokens grow** with each grant of a name.
 /// - **Bounded.** A verb answers within [`Claim::timeout`], or fails with an unknown outcome. A caller may drop the
 ///   future at any await point; then the outcome is unknown.
@@ -35,11 +36,17 @@ pub trait LockBackend: Debug + Send + Sync + 'static {
     async fn acquire(&self, claim: &Claim, queueing: Queueing) -> Result<Attempt, BackendError>;
 
     /// Extends live leases to `ttl` from now, many in one round trip; one answer per claim, in order. Never revives an
-    /// expired one, nor one under another [`token`](Claim::token).
+    /// expired one, nor one under another [`grant`](Claim::grant).
     async fn refresh(&self, claims: &[Claim]) -> Vec<Result<Standing, BackendError>>;
 
     /// Gives the slots back, leaves the queue, and hands the permit on or wakes waiters. Idempotent.
     async fn release(&self, claim: &Claim) -> Result<Standing, BackendError>;
+
+    /// Whether another server may take over that does not know the latest grants. If so, claims ask for a
+    /// [`grace`](Claim::grace) unless [`Config::failover_grace`](crate::Config::failover_grace) says otherwise.
+    fn fails_over(&self) -> bool {
+        false
+    }
 
     /// Reads the backend's clock.
     async fn time(&self) -> Result<Timestamp, BackendError>;
@@ -90,12 +97,22 @@ pub struct Claim {
     pub client_time: Option<Timestamp>,
     /// An acquire of this claim was sent and not answered, so it may still arrive.
     pub doubtful: bool,
-    /// The token of its grant, once it has one. A server that forgot the grant may have given the claim another one since,
-    /// which nobody knows of: a refresh leaves that alone and answers [`Absent`](Standing::Absent).
-    pub token: Option<FencingToken>,
+    /// For how long a backend that took over from another, or has lost its data, grants nothing of this name, since others
+    /// may still hold what it has forgotten: at least the longest ttl of the name. Zero where nobody asks for that.
+    pub grace: Duration,
+    /// What it was granted, once it was. A server that forgot the grant may have given the claim another one since, which
+    /// nobody knows of: a refresh leaves that alone and answers [`Absent`](Standing::Absent). Within the
+    /// [`grace`](Self::grace) nobody else can have been granted the slots: a refresh takes the claim in again.
+    pub grant: Option<Arc<Grant>>,
 }
 
 impl Claim {
+    /// The token of its grant.
+    #[must_use]
+    pub fn token(&self) -> Option<FencingToken> {
+        self.grant.as_ref().map(|grant| grant.token)
+    }
+
     /// How long one verb with this claim may take: ttl/6, at most 2 s.
     #[must_use]
     pub fn timeout(&self) -> Duration {
@@ -240,6 +257,10 @@ impl<B: LockBackend + ?Sized> LockBackend for Arc<B> {
 
     async fn resize(&self, name: &Name, limit: Option<u32>) -> Result<Option<u32>, BackendError> {
         (**self).resize(name, limit).await
+    }
+
+    fn fails_over(&self) -> bool {
+        (**self).fails_over()
     }
 
     fn keeper_handle(&self) -> Arc<dyn LockBackend> {

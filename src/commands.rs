@@ -34,6 +34,10 @@ impl Commands {
         call.result(self.backend().acquire(claim, queueing)).await
     }
 
+    pub(crate) fn fails_over(&self) -> bool {
+        self.backend.fails_over()
+    }
+
     pub(crate) async fn refresh(&self, claims: &[Claim]) -> Vec<Result<Standing, BackendError>> {
         let call = self.call(Verb::Refresh, claims.iter().map(Claim::timeout).min());
         let answers = self.backend().refresh(claims).await;

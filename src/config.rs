@@ -109,6 +109,14 @@ pub struct Config {
     /// and at most half of `refresh_interval`.
     #[cfg_attr(feature = "serde", serde(default, with = "crate::duration::option"))]
     pub refresh_retry_interval: Option<Duration>,
+    /// For how long nothing is granted after a server took over that may have forgotten leases: a replica that was
+    /// promoted, a server that lost its data, or one that is used for the first time. Whoever holds by then goes on, and
+    /// what was forgotten is taken in again when it is refreshed, so that no more than `limit` hold across a failover
+    /// that loses writes. On the server's clock; zero for no such time, or the ttl to 24 h in whole milliseconds: the
+    /// longest ttl with which any program uses this name. All programs of a name should agree. Default: the ttl where the
+    /// backend can fail over, zero on a single server.
+    #[cfg_attr(feature = "serde", serde(default, with = "crate::duration::option"))]
+    pub failover_grace: Option<Duration>,
     /// Whether `release` and `refresh` of a permit that was lost are errors. Default: no, they say where it stands.
     #[cfg_attr(feature = "serde", serde(default))]
     pub strict: bool,
@@ -164,6 +172,7 @@ impl Config {
             wakeup_fallback: wakeup_fallback(),
             refresh_interval: None,
             refresh_retry_interval: None,
+            failover_grace: None,
             strict: false,
             lease_time: LeaseTime::default(),
             strategy: Strategy::default(),
@@ -202,6 +211,10 @@ impl Config {
             &self.retries_refresh_after(),
             &(*RETRY.start()..=self.ttl),
         )?;
+        if let Some(grace) = self.failover_grace.filter(|grace| !grace.is_zero()) {
+            within("failover_grace", &grace, &(self.ttl..=*TTL.end()))?;
+            whole_millis("failover_grace", grace)?;
+        }
         self.encoded_meta().map(|_| ())
     }
 
@@ -219,6 +232,12 @@ impl Config {
             let step = (self.ttl / 30).clamp(Duration::from_millis(100), Duration::from_secs(1));
             step.min(self.refreshes_every() / 2)
         })
+    }
+
+    /// For how long nothing is granted by a server that took over; zero for no time.
+    pub(crate) fn grace(&self, fails_over: bool) -> Duration {
+        let default = if fails_over { self.ttl } else { Duration::ZERO };
+        self.failover_grace.unwrap_or(default)
     }
 
     /// How long a permit handed to a waiter is kept for it: the ttl, at most 2 s.
@@ -307,6 +326,8 @@ mod tests {
             refused(|config| config.wakeup_fallback = Duration::MAX),
             refused(|config| config.refresh_interval = Some(SECOND * 60)),
             refused(|config| config.refresh_retry_interval = Some(SECOND * 31)),
+            refused(|config| config.failover_grace = Some(SECOND)),
+            refused(|config| config.failover_grace = Some(SECOND * 31 + Duration::from_micros(1))),
             refused(|config| {
                 config.meta.insert("note".to_owned(), "x".repeat(1024));
             }),
@@ -329,6 +350,8 @@ mod tests {
                 "wakeup_fallback is 18446744073709551615.999999999s, not within 100ms to 3600s",
                 "refresh_interval is 60s, not within 10ms to 27s",
                 "refresh_retry_interval is 31s, not within 1ms to 30s",
+                "failover_grace is 1s, not within 30s to 86400s",
+                "failover_grace is 31.000001s, not a whole number of milliseconds",
                 "meta has 1029 bytes, more than 1024",
             ]
         );

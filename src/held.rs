@@ -92,11 +92,15 @@ impl Tie {
         let asked_at = self.core.clock.now();
         let claim = at(&self.lease.claim, self.core.clock.wall());
         let claims = [claim];
+        self.lease.asking();
         let answer = self.answer(self.core.backend.refresh(&claims)).await;
         let answer = answer.and_then(|mut answers| match answers.pop() {
             Some(answer) => answer,
             None => Err(BackendError::timed_out(claims[0].timeout())),
         });
+        if !matches!(&answer, Err(error) if error.outcome() == Outcome::Unknown) {
+            self.lease.answered();
+        }
         self.lease.meter.refreshed(Refreshed::of(&answer));
         match answer.map_err(|error| Error::backend("refresh", &self.lease.claim.name, error))? {
             Standing::Held => {
@@ -126,7 +130,7 @@ impl Tie {
         let give_up_at = clock.now() + self.lease.claim.timeout() * 3;
         let mut unanswered = false;
         loop {
-            let claim = at(&self.lease.claim, clock.wall());
+            let claim = at(&self.lease.claim_to_release(), clock.wall());
             let answer = self.answer(self.core.backend.release(&claim)).await;
             match answer.and_then(|answer| answer) {
                 Ok(Standing::Absent) if unanswered => return Ok(Standing::Held),
@@ -175,7 +179,7 @@ impl Drop for Held {
         match end {
             // The backend has said that it is gone, or the keeper is giving it back.
             End::Lost(LossReason::Closed | LossReason::Forced | LossReason::Forgotten) => {}
-            End::Lost(_) | End::Released => self.core.keeper.give_back(self.lease.claim.clone()),
+            End::Lost(_) | End::Released => self.core.keeper.give_back(self.lease.claim_to_release()),
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::call::{at, in_time};
 use crate::clock::{Clock, Instant};
 use crate::commands::Commands;
 use crate::error::{Error, LossReason};
-use crate::failure::BackendError;
+use crate::failure::{BackendError, Outcome};
 use crate::fence::FencingToken;
 use crate::holder::HolderId;
 use crate::lease::{End, Lease};
@@ -305,6 +305,7 @@ async fn refresh(shared: Arc<Shared>, leases: Vec<Arc<Lease>>) -> Done {
     let wall = shared.clock.wall();
     let claims: Vec<Claim> = leases.iter().map(|lease| at(&lease.claim, wall)).collect();
     let patience = claims.iter().map(Claim::timeout).min().unwrap_or_default();
+    leases.iter().for_each(|lease| lease.asking());
     let asked_at = shared.clock.now();
     let answers = in_time(&*shared.clock, patience, shared.backend.refresh(&claims)).await;
     let answers = answers.unwrap_or_default();
@@ -402,6 +403,9 @@ impl Shared {
     /// The four outcomes of a refresh: held, lost, unknown, refused.
     fn judge(&self, state: &mut State, lease: &Arc<Lease>, asked_at: Instant, answer: Result<Standing, BackendError>) {
         let holder = lease.claim.holder;
+        if !matches!(&answer, Err(error) if error.outcome() == Outcome::Unknown) {
+            lease.answered();
+        }
         if state.schedule.contains(holder) {
             lease.meter.refreshed(Refreshed::of(&answer));
         }
@@ -459,7 +463,7 @@ impl Shared {
         state.closed = true;
         for kept in state.schedule.drain() {
             if kept.lease.end(End::Lost(LossReason::Closed)) == End::Lost(LossReason::Closed) {
-                state.returns.push(kept.lease.claim.clone());
+                state.returns.push(kept.lease.claim_to_release());
             }
             state.losses.push(kept.lease);
         }

@@ -21,7 +21,7 @@ pub(crate) fn validity(ttl: Duration) -> Duration {
 /// A granted claim: who, what, and until when.
 pub(crate) struct Lease {
     pub(crate) claim: Claim,
-    pub(crate) grant: Grant,
+    pub(crate) grant: Arc<Grant>,
     pub(crate) meter: Arc<Meter>,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
@@ -33,6 +33,8 @@ pub(crate) struct Lease {
 struct State {
     deadline: Instant,
     at_risk: bool,
+    /// Refreshes that are on their way, or were never answered.
+    unanswered: u32,
     end: Option<End>,
     /// Until the end.
     tenure: Option<Tenure>,
@@ -46,7 +48,7 @@ pub(crate) enum End {
 }
 
 impl Lease {
-    /// A lease whose answered request was sent at `asked_at`; `None` if it is over already. Its claim names the token from
+    /// A lease whose answered request was sent at `asked_at`; `None` if it is over already. Its claim names the grant from
     /// then on, whoever refreshes it.
     pub(crate) fn new(
         claim: Claim,
@@ -59,13 +61,15 @@ impl Lease {
         if clock.now() >= deadline {
             return None;
         }
+        let grant = Arc::new(grant);
         let claim = Claim {
-            token: Some(grant.token),
+            grant: Some(Arc::clone(&grant)),
             ..claim
         };
         let state = State {
             deadline,
             at_risk: false,
+            unanswered: 0,
             end: None,
             tenure: Some(Tenure::begin(meter, claim.weight, deadline)),
         };
@@ -78,6 +82,26 @@ impl Lease {
             ended: CancellationToken::new(),
             risk: Notify::new(),
         })
+    }
+
+    /// A refresh is being sent.
+    pub(crate) fn asking(&self) {
+        self.look().unanswered += 1;
+    }
+
+    /// It has been answered, or never arrived.
+    pub(crate) fn answered(&self) {
+        self.look().unanswered -= 1;
+    }
+
+    /// The claim for its release: where a refresh may still arrive that a server with a [`grace`](Claim::grace) would
+    /// take for that of a lease which it has forgotten, it must find that it is over.
+    pub(crate) fn claim_to_release(&self) -> Claim {
+        let may_be_taken_in = !self.claim.grace.is_zero() && self.look().unanswered > 0;
+        Claim {
+            doubtful: self.claim.doubtful || may_be_taken_in,
+            ..self.claim.clone()
+        }
     }
 
     /// Counts the lease from a refresh that was sent at `asked_at` and answered *held*. A lease that was over before

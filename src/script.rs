@@ -7,7 +7,7 @@ pub use crate::reply::{
     Reply, read_attempt, read_names, read_resized, read_standing, read_standings, read_status, read_wakeup,
 };
 
-use crate::backend::{Claim, Queueing};
+use crate::backend::{Claim, Grant, Queueing};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::fence::FencingToken;
@@ -166,6 +166,7 @@ pub fn acquire(claim: &Claim, queueing: Queueing) -> Invocation {
         .arg(client_time(claim))
         .arg(WAITERS_MAX)
         .arg(&claim.meta)
+        .arg(claim.grace.as_millis())
 }
 
 /// The call that refreshes claims of one name; all of them must have the name of the first.
@@ -175,13 +176,39 @@ pub fn acquire(claim: &Claim, queueing: Queueing) -> Invocation {
 /// When there is no claim.
 #[must_use]
 pub fn refresh<'a>(claims: impl IntoIterator<Item = &'a Claim>) -> Invocation {
-    let mut claims = claims.into_iter().peekable();
-    let first = *claims.peek().expect("a refresh has at least one claim");
-    let invocation = Invocation::new(&REFRESH, &first.name).arg(client_time(first));
-    claims.fold(invocation, |invocation, claim| {
-        let token = claim.token.map_or(0, FencingToken::as_u64);
-        invocation.arg(claim.holder).arg(claim.ttl.as_millis()).arg(token)
+    let claims: Vec<&Claim> = claims.into_iter().collect();
+    let first = claims.first().expect("a refresh has at least one claim");
+    let grace = claims.iter().map(|claim| claim.grace).max().unwrap_or_default();
+    let invocation = Invocation::new(&REFRESH, &first.name)
+        .arg(client_time(first))
+        .arg(grace.as_millis());
+    claims.into_iter().fold(invocation, |invocation, claim| {
+        let token = claim.token().map_or(0, FencingToken::as_u64);
+        let invocation = invocation.arg(claim.holder).arg(claim.ttl.as_millis()).arg(token);
+        match &claim.grant {
+            Some(grant) if !claim.grace.is_zero() => invocation.arg(Forgettable { claim, grant }),
+            _ => invocation.arg(""),
+        }
     })
+}
+
+/// What a server needs to take in a lease that it has forgotten.
+struct Forgettable<'a> {
+    claim: &'a Claim,
+    grant: &'a Grant,
+}
+
+impl fmt::Display for Forgettable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { claim, grant } = self;
+        let window = claim.window.as_millis();
+        write!(f, "{} {} {window} {} ", claim.weight, claim.limit, claim.inbox)?;
+        for (index, run) in grant.slots.chunk_by(|one, next| one + 1 == *next).enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            write!(f, "{comma}{}-{}", run[0], run[run.len() - 1])?;
+        }
+        write!(f, " {}", claim.meta)
+    }
 }
 
 /// The call for [`LockBackend::release`](crate::LockBackend::release).

@@ -358,6 +358,12 @@ impl<B: LockBackend, C: Clock> SemaphoreBuilder<B, C> {
         self
     }
 
+    /// Sets [`Config::failover_grace`]; `None` leaves it to the backend.
+    pub fn failover_grace(mut self, grace: impl Into<Option<Duration>>) -> Self {
+        self.config.failover_grace = grace.into();
+        self
+    }
+
     /// Sets [`Config::strict`].
     pub fn strict(mut self, strict: bool) -> Self {
         self.config.strict = strict;

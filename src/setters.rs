@@ -24,6 +24,8 @@ macro_rules! setters {
             refresh_interval(interval: std::time::Duration);
             /// Sets [`Config::refresh_retry_interval`](crate::Config::refresh_retry_interval).
             refresh_retry_interval(interval: std::time::Duration);
+            /// Sets [`Config::failover_grace`](crate::Config::failover_grace); `None` leaves it to the backend.
+            failover_grace(grace: impl Into<Option<std::time::Duration>>);
             /// Sets [`Config::strict`](crate::Config::strict).
             strict(strict: bool);
             /// Sets [`Config::lease_time`](crate::Config::lease_time).

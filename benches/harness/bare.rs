@@ -100,7 +100,8 @@ pub(crate) fn claim(name: &str, holder: u128, limit: u32) -> Claim {
         meta: Arc::from(""),
         client_time: None,
         doubtful: false,
-        token: None,
+        grace: Duration::ZERO,
+        grant: None,
     }
 }
 

@@ -150,7 +150,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         None,
         &[LossTold, ExclusiveSlot],
         &[Operators],
-        (Operators, 3),
+        (Operators, 5),
     ),
     mutant(
         "keeper_gives_up_a_release_after_the_first_error",
@@ -179,5 +179,12 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         &[NoSpuriousLoss],
         &[Calm],
         (Calm, 1),
+    ),
+    mutant(
+        "a_refresh_does_not_say_what_it_held",
+        None,
+        &[NoSpuriousLoss],
+        &[Failover, Memory],
+        (Failover, 10),
     ),
 ];

@@ -63,7 +63,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         &[Replace::new(Common, TOKEN, "math.max(state.token + 1, us)")],
         TOKENS,
         &[Skew],
-        (Skew, 2),
+        (Skew, 56),
     ),
     mutant(
         "a_generation_without_a_head_start",
@@ -107,6 +107,50 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         TOKENS,
         &[Memory],
         (Memory, 3),
+    ),
+    mutant(
+        "nothing_is_kept_back_after_a_failover",
+        None,
+        &[Replace::new(Common, "«if grace == 0» then return 0 end", "if true")],
+        &[ExclusiveSlot, LossTold, AtMostLimit],
+        &[Failover, Memory],
+        (Failover, 10),
+    ),
+    mutant(
+        "a_server_without_memory_asks_for_no_grace",
+        None,
+        &[Replace::new(
+            Acquire,
+            "grace = «math.max(grace, tonumber(ARGV[12]))»",
+            "grace",
+        )],
+        &[ExclusiveSlot, LossTold, AtMostLimit],
+        &[Memory],
+        (Memory, 28),
+    ),
+    mutant(
+        "nothing_is_taken_in_again",
+        None,
+        &[Replace::new(
+            Refresh,
+            "local may_take_in = «grace_left() > 0 and not (absent and is_listed())»",
+            "false",
+        )],
+        &[NoSpuriousLoss],
+        &[Failover, Memory],
+        (Failover, 10),
+    ),
+    mutant(
+        "taken_in_beside_another",
+        None,
+        &[Replace::new(
+            Refresh,
+            "if «not are_free(ranges) and not clear(ranges, number)» then",
+            "false",
+        )],
+        &[ServerLimit, ExclusiveSlot, NothingLeft],
+        &[Failover, Memory],
+        (Failover, 249),
     ),
     mutant(
         "a_generation_is_never_recorded",
@@ -212,11 +256,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "a_newcomer_jumps_the_queue",
         Some("a newcomer jumps the queue"),
         &[
-            Replace::new(
-                Acquire,
-                "local function fits() return «state.queued == 0 and »claim.weight",
-                "",
-            ),
+            Replace::new(Acquire, "return «state.queued == 0 and »claim.weight", ""),
             Replace::new(AcquireFree, "and «is_zero(got[4]) and »is_zero(got[5])", ""),
         ],
         &[Fifo],
@@ -296,7 +336,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         &[NoLeak, OnePermitPerOp, IdlePermit, PromptReturn],
         &[Processes],
-        (Processes, 96),
+        (Processes, 240),
     ),
     mutant(
         "a_tombstone_is_ignored",
@@ -308,7 +348,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         &[NoLeak, OnePermitPerOp, IdlePermit, PromptReturn],
         &[Processes],
-        (Processes, 96),
+        (Processes, 240),
     ),
     mutant(
         "nobody_is_told_of_a_hand_off",
@@ -476,7 +516,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         &[IdlePermit, NoLeak, Served],
         &[Memory],
-        (Memory, 1),
+        (Memory, 8),
     ),
     mutant(
         "a_lost_queue_blocks_newcomers",
@@ -496,7 +536,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         &[IdlePermit, Served, ServerLimit],
         &[Memory],
-        (Memory, 37),
+        (Memory, 6),
     ),
     mutant(
         "a_lost_key_of_free_slots_is_not_found_again",
@@ -509,7 +549,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         &[ServerLimit, AtMostLimit],
         &[Memory],
-        (Memory, 51),
+        (Memory, 250),
     ),
     mutant(
         "refresh_does_not_look_at_the_expiry",

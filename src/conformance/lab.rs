@@ -74,7 +74,8 @@ impl Lab {
             meta: "process=clause".into(),
             client_time: None,
             doubtful: false,
-            token: None,
+            grace: Duration::ZERO,
+            grant: None,
         }
     }
 

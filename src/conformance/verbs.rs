@@ -1,10 +1,11 @@
 //! Clauses on single verbs.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::lab::{LONG, Lab, TTL};
-use crate::backend::{Attempt, Claim, Queueing, Standing};
+use crate::backend::{Attempt, Claim, Grant, Queueing, Standing};
 use crate::fence::FencingToken;
 
 pub(super) async fn slots_of_live_holders_are_distinct_and_below_the_limit(lab: Lab) {
@@ -211,14 +212,18 @@ pub(super) async fn a_doubtful_release_bars_late_copies_of_the_acquire(lab: Lab)
 
 pub(super) async fn a_refresh_under_another_token_extends_nothing(lab: Lab) {
     let claim = lab.claim(1);
-    let token = lab.grant(&claim).await.token;
+    let grant = lab.grant(&claim).await;
     let under = |token: u64| Claim {
-        token: Some(FencingToken::from_u64(token)),
+        grant: Some(Arc::new(Grant {
+            token: FencingToken::from_u64(token),
+            ..grant.clone()
+        })),
         ..claim.clone()
     };
 
-    assert_eq!(lab.refresh(&under(token.as_u64() - 1)).await, Standing::Absent);
-    assert_eq!(lab.refresh(&under(token.as_u64())).await, Standing::Held);
+    let token = grant.token.as_u64();
+    assert_eq!(lab.refresh(&under(token - 1)).await, Standing::Absent);
+    assert_eq!(lab.refresh(&under(token)).await, Standing::Held);
 }
 
 pub(super) async fn a_forced_release_makes_room_and_says_so(lab: Lab) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use semafence::script::{self, Invocation};
-use semafence::{Claim, FencingToken, HolderId, Inbox, Name, Queueing, Timestamp};
+use semafence::{Claim, FencingToken, Grant, HolderId, Inbox, Name, Queueing, Timestamp};
 use semafence_sim::Random;
 
 use crate::draw::{one, word};
@@ -266,7 +266,19 @@ fn draw_claim(random: &mut Random, names: &[Name], holder: u64) -> Claim {
         meta: Arc::from(word(random, &METAS)),
         client_time: None,
         doubtful: false,
-        token: random.chance(10).then_some(FencingToken::from_u64(1)),
+        grace: millis(random, &[0, 0, 1_000, 30_000]),
+        grant: random.chance(20).then(|| Arc::new(draw_grant(random, weight))),
+    }
+}
+
+/// What a server may have forgotten: all that a client can hold, as far as servers are concerned.
+fn draw_grant(random: &mut Random, weight: u32) -> Grant {
+    let first = u32::try_from(random.below(4)).expect("below four");
+    Grant {
+        token: FencingToken::from_u64(1 + random.below(3)),
+        slots: (first..first + weight).collect(),
+        limit: 1,
+        other_limit: None,
     }
 }
 

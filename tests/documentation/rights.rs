@@ -122,7 +122,8 @@ async fn tombstone(client: &Client<Redis>) -> Result<(), Failed> {
         meta: "".into(),
         client_time: None,
         doubtful: false,
-        token: None,
+        grace: Duration::ZERO,
+        grant: None,
     };
     client.backend().release(&claim).await?;
     Ok(())

@@ -96,7 +96,7 @@ impl Broken {
             Defect::NamesIgnoreCase => claim.name = lower(&claim.name),
             Defect::OneTooMany => claim.limit += 1,
             Defect::PatienceIsEndless => claim.patience = ENDLESS,
-            Defect::TokenIsIgnored => claim.token = None,
+            Defect::TokenIsIgnored => claim.grant = None,
             _ => {}
         }
         claim
@@ -148,7 +148,8 @@ fn plain_claim(name: &Name, holder: HolderId) -> Claim {
         meta: "".into(),
         client_time: None,
         doubtful: false,
-        token: None,
+        grace: Duration::ZERO,
+        grant: None,
     }
 }
 
@@ -224,6 +225,10 @@ impl LockBackend for Broken {
             }
         }
         Ok(standing)
+    }
+
+    fn fails_over(&self) -> bool {
+        self.inner.fails_over()
     }
 
     async fn time(&self) -> Result<Timestamp, BackendError> {

@@ -25,6 +25,7 @@ async fn recorded(server: &Server, meanwhile: impl AsyncFnOnce(&Scribe)) -> Hist
         strategy: Strategy::Queue,
         hold: Duration::from_millis(80),
         think: Duration::from_millis(40),
+        grace: false,
         replicas: 0,
         min_replicas: false,
     };

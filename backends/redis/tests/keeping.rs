@@ -215,6 +215,36 @@ async fn a_restart_without_persistence_is_told_and_tokens_go_on() {
     assert!(semaphore.acquire().await.unwrap().token() > token);
 }
 
+#[tokio::test]
+async fn with_a_grace_a_restart_without_persistence_costs_nobody_a_permit() {
+    let Some(server) = servers::any_server_or_skip() else {
+        return;
+    };
+    let ttl = Duration::from_secs(2);
+    let semaphore = client(&server)
+        .semaphore("restarted", 2)
+        .ttl(ttl)
+        .failover_grace(ttl)
+        .build()
+        .unwrap();
+    let held = semaphore.acquire().await.unwrap();
+
+    server.kill();
+    server.restart().unwrap();
+    let restarted = Instant::now();
+    let next = semaphore.acquire().await.unwrap();
+
+    assert!(
+        restarted.elapsed() >= ttl,
+        "granted within the grace: {:?}",
+        restarted.elapsed()
+    );
+    assert!(held.is_held());
+    assert_eq!((held.slot(), next.slot()), (0, 1));
+    assert!(next.token() > held.token());
+    assert_eq!(held.release().await.unwrap(), Standing::Held);
+}
+
 /// SCENARIOS 54: a predecessor loses a healthy lease at the first of them.
 #[tokio::test]
 async fn a_server_that_cannot_write_for_a_moment_loses_nothing() {

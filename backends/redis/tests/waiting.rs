@@ -284,7 +284,8 @@ async fn a_crashed_holder_is_replaced_when_its_lease_ends() {
         meta: "".into(),
         client_time: None,
         doubtful: false,
-        token: None,
+        grace: Duration::ZERO,
+        grant: None,
     };
     let granted = survivor.backend().acquire(&claim, Queueing::Never).await.unwrap();
     assert!(matches!(granted, Attempt::Granted(_)));

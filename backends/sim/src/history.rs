@@ -125,8 +125,15 @@ pub enum What {
         /// Which.
         server: ServerId,
     },
-    /// A master lost data: all of it, or a key.
+    /// A master lost data.
     Forgot {
+        /// Which.
+        server: ServerId,
+        /// Whether all of it, or only a key.
+        all: bool,
+    },
+    /// A master began another generation of tokens: where clients ask for a grace, it grants nothing until that is over.
+    Began {
         /// Which.
         server: ServerId,
     },
@@ -181,6 +188,8 @@ pub struct Asked {
     pub refresh_interval: Duration,
     /// How long it waits.
     pub patience: Patience,
+    /// For how long a server that took over grants nothing.
+    pub grace: Duration,
     /// Whether it wants its turn: the queue strategy. Others may be passed.
     pub queues: bool,
 }
@@ -279,6 +288,8 @@ pub struct Disturbance {
 pub enum Trouble {
     /// Clocks that step, or differ in rate by more than the drift allowance: leases end early or late.
     Clock,
+    /// A server that took over grants nothing: its grace.
+    Grace,
     /// A server forgets what it has confirmed. What it forgot, and when, is told by [`What::Forgot`] and
     /// [`What::Promoted`].
     Memory,

@@ -120,7 +120,7 @@ impl Server {
             let deleted = world.run(self.id, &delete) == Resp::Int(1);
             if deleted {
                 world.note(self.says(&format!("key {key} is evicted")));
-                world.forgot(self.id);
+                world.forgot(self.id, false);
             }
             deleted
         })
@@ -131,7 +131,7 @@ impl Server {
         self.with(|world| {
             world.note(self.says("FLUSHALL"));
             world.run(self.id, &Call::Command(vec![b"FLUSHALL".to_vec()]));
-            world.forgot(self.id);
+            world.forgot(self.id, true);
         });
     }
 

@@ -44,6 +44,8 @@ pub(crate) struct World {
     pub(crate) recorder: Option<Recorder>,
     /// What the recorder was last told, by server and state key.
     records: BTreeMap<(ServerId, Vec<u8>), Record>,
+    /// The generation that each master was last seen in.
+    generations: BTreeMap<ServerId, Vec<u8>>,
     /// Which process asked for a holder.
     askers: BTreeMap<HolderId, u32>,
     ways: BTreeMap<(Wire, Direction), Way<Parcel>>,
@@ -146,6 +148,7 @@ impl World {
             deaf: BTreeSet::new(),
             recorder: None,
             records: BTreeMap::new(),
+            generations: BTreeMap::new(),
             askers: BTreeMap::new(),
             ways: BTreeMap::new(),
             connections: BTreeMap::new(),
@@ -429,7 +432,7 @@ impl World {
             self.break_subscriptions(|one| one.server == server, subscriptions::Reconnect::Soon);
         }
         if lost {
-            self.forgot(server);
+            self.forgot(server, true);
         }
         self.rejoin(server);
     }

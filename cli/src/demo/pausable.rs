@@ -69,6 +69,10 @@ impl LockBackend for Pausable {
         self.backend.release(claim).await
     }
 
+    fn fails_over(&self) -> bool {
+        self.backend.fails_over()
+    }
+
     async fn time(&self) -> Result<Timestamp, BackendError> {
         self.go().await;
         self.backend.time().await

@@ -121,7 +121,7 @@ pub const CORE: &[Edit] = &[
     Edit::instead(
         "drop_does_not_release",
         "held.rs",
-        "End::Lost(_) | End::Released => «self.core.keeper.give_back(self.lease.claim.clone())»,",
+        "End::Lost(_) | End::Released => «self.core.keeper.give_back(self.lease.claim_to_release())»,",
         "",
     ),
     Edit::instead(
@@ -216,5 +216,11 @@ impl Clock for WallClock {
         "schedule.rs",
         "if «kept.refresh_at.is_some_and(|at| at <= now)» {",
         "kept.refresh_at = kept.refresh_at.filter(|at| *at > now); false",
+    ),
+    Edit::instead(
+        "a_refresh_does_not_say_what_it_held",
+        "script.rs",
+        "Some(grant) if «!claim.grace.is_zero()» =>",
+        "false",
     ),
 ];

@@ -69,7 +69,8 @@ pub(crate) fn claim(name: &str) -> Claim {
         meta: Arc::from(""),
         client_time: None,
         doubtful: false,
-        token: None,
+        grace: Duration::ZERO,
+        grant: None,
     }
 }
 

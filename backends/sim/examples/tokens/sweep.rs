@@ -242,7 +242,8 @@ fn claim(holder: u128) -> Claim {
         meta: Arc::from(""),
         client_time: None,
         doubtful: false,
-        token: None,
+        grace: Duration::ZERO,
+        grant: None,
     }
 }
 

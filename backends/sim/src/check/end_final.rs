@@ -14,7 +14,9 @@ pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
     for stay in &facts.records.stays {
         let Some(at) = stay.revived else { continue };
         let span = Span::new(stay.span.from.min(at).saturating_sub(SLACK), at);
-        if !facts.troubles.befell_all(Trouble::Clock, span) && !facts.servers.forgot_within(span) {
+        // Its refreshes went to the other side of a split.
+        let is_taken_in = facts.troubles.befell_all(Trouble::Grace, Span::new(at, at));
+        if !facts.troubles.befell_all(Trouble::Clock, span) && !facts.servers.forgot_within(span) && !is_taken_in {
             let text = format!(
                 "the lease of {} of {} had ended, and is brought back",
                 stay.holder, stay.name

@@ -95,7 +95,7 @@ fn granted(facts: &Facts<'_>, life: &Life<'_>) -> Duration {
 
 fn excuse(facts: &Facts<'_>, older: &Life<'_>, newer: &Life<'_>) -> Option<Excuse> {
     let later = granted(facts, older).max(granted(facts, newer));
-    facts.excuse(older, later)
+    facts.excuse_to_give(older, later)
 }
 
 /// From when the older could be told: the newer was granted, and no server serves any more beside the one that did so.

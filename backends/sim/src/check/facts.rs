@@ -17,6 +17,8 @@ use crate::history::{History, Op, Trouble, What};
 #[derive(Debug)]
 pub(super) struct Facts<'a> {
     pub(super) history: &'a History,
+    /// For how long a server that took over grants nothing.
+    grace: Duration,
     pub(super) lives: BTreeMap<Op, Life<'a>>,
     pub(super) processes: BTreeMap<u32, Process>,
     pub(super) servers: Servers,
@@ -61,8 +63,18 @@ impl<'a> Facts<'a> {
         lives.settle(end);
         servers.settle();
         records.settle(!servers.forgets.is_empty());
+        let grace = lives
+            .all
+            .values()
+            .map(|life| life.asked.grace)
+            .max()
+            .unwrap_or_default();
+        if !grace.is_zero() {
+            servers.graces(grace).for_each(|span| troubles.pause(span));
+        }
         let mut facts = Self {
             history,
+            grace,
             lives: lives.all,
             processes: lives.processes,
             servers,
@@ -149,14 +161,39 @@ impl<'a> Facts<'a> {
 
     /// Why the permit of `older` may be given to another at `at`.
     pub(super) fn excuse(&self, older: &Life<'_>, at: Duration) -> Option<Excuse> {
-        let since = self.home(older).map_or(older.asked_at, |home| home.at);
-        let meanwhile = Span::new(since.min(at), at);
+        let meanwhile = self.since_given(older, at);
         if self.servers.split_within(meanwhile) {
             return Some(Excuse::Split);
         }
         if self.servers.forgot_within(meanwhile) {
             return Some(Excuse::Memory);
         }
+        self.excuse_of_others(older, at, meanwhile)
+    }
+
+    /// Why a slot may be given to another at `at` while `older` is acted on. What a server forgot is no reason where it has
+    /// a grace, unless it lost single keys.
+    pub(super) fn excuse_to_give(&self, older: &Life<'_>, at: Duration) -> Option<Excuse> {
+        if self.is_taken_in(older, at) {
+            self.excuse_of_others(older, at, self.since_given(older, at))
+        } else {
+            self.excuse(older, at)
+        }
+    }
+
+    /// Whether a permit was forgotten and nothing else befell it, where a server with a grace takes it in again.
+    pub(super) fn is_taken_in(&self, life: &Life<'_>, at: Duration) -> bool {
+        !self.grace.is_zero()
+            && self.excuse(life, at) == Some(Excuse::Memory)
+            && !self.servers.lost_a_key_within(self.since_given(life, at))
+    }
+
+    fn since_given(&self, life: &Life<'_>, at: Duration) -> Span {
+        let since = self.home(life).map_or(life.asked_at, |home| home.at);
+        Span::new(since.min(at), at)
+    }
+
+    fn excuse_of_others(&self, older: &Life<'_>, at: Duration, meanwhile: Span) -> Option<Excuse> {
         if self.troubles.befell(Trouble::Clock, older.asked.client, meanwhile) {
             return Some(Excuse::Clock);
         }

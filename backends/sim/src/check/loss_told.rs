@@ -47,7 +47,7 @@ fn judge_part(facts: &Facts<'_>, report: &mut Report, life: &Life<'_>, part: Spa
 }
 
 fn judge_gift(facts: &Facts<'_>, report: &mut Report, stay: &Stay<'_>, older: &Life<'_>) {
-    if facts.excuse(older, stay.span.from).is_some() {
+    if facts.excuse_to_give(older, stay.span.from).is_some() {
         return;
     }
     let (title, holder, name) = (older.title(), stay.holder, stay.name);

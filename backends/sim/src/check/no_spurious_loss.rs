@@ -31,6 +31,7 @@ fn is_explained(facts: &Facts<'_>, life: &Life<'_>, grant: Granted<'_>, at: Dura
     match reason {
         LossReason::Closed => true,
         LossReason::Forced => facts.was_forced(grant.holder),
+        LossReason::Forgotten if facts.is_taken_in(life, at) => false,
         // That the lease is gone is explained elsewhere, or not.
         LossReason::Forgotten if facts.has_records() && !has_lease(facts, grant, at) => true,
         // Errors of the network are no refusals.

@@ -84,6 +84,7 @@ fn gone_again(facts: &Facts<'_>, life: &Life<'_>, since: Duration) -> Option<Dur
     let gone = facts.troubles.quiet_from(client, over, needs).saturating_add(needs);
     let meanwhile = Span::new(over.saturating_sub(ttl), gone);
     let is_certain = since <= over
+        && is_known_to_client(facts, life, over)
         && gone <= over + ttl
         && life.lost.is_none()
         && life.died.is_none()
@@ -92,6 +93,13 @@ fn gone_again(facts: &Facts<'_>, life: &Life<'_>, since: Duration) -> Option<Dur
         && !facts.servers.forgot_within(meanwhile)
         && !facts.servers.split_within(meanwhile);
     is_certain.then_some(gone)
+}
+
+/// Whether the client has to reckon that it holds or waits. It need not where all its attempts were answered with busy, and
+/// a late copy of one has taken a permit meanwhile.
+fn is_known_to_client(facts: &Facts<'_>, life: &Life<'_>, over: Duration) -> bool {
+    let asking = Span::new(life.asked_at, over);
+    life.grant.is_some() || life.asked.queues || !facts.troubles.befell(Trouble::Network, life.asked.client, asking)
 }
 
 #[cfg(test)]
@@ -129,6 +137,24 @@ mod tests {
         // By then its lease has ended.
         assert_eq!(ceased(2500), []);
         assert_eq!(returned("900 disturb 1 refusal\n990 cease 1"), []);
+    }
+
+    #[test]
+    fn what_a_late_copy_took_is_not_known_to_a_client_that_polls() {
+        let cancelled = |how: &str| {
+            let text = format!(
+                "0 disturb 1 network client=1
+                 0 ask 1 by 1 {how}
+                 50 record hold=1/5/0/3050
+                 60 cancel 1
+                 100 cease 1
+                 3050 record"
+            );
+            story(&text).broken()
+        };
+
+        assert_eq!(cancelled("poll"), []);
+        assert_eq!(cancelled(""), [Invariant::PromptReturn]);
     }
 
     #[test]

@@ -95,7 +95,7 @@ impl<'a> Records<'a> {
         let at = event.at;
         match &event.what {
             What::Record(record) => self.turn(at, record),
-            What::Forgot { server } => self.shake(*server, Shock::Forgot(at), true),
+            What::Forgot { server, .. } => self.shake(*server, Shock::Forgot(at), true),
             What::Promoted { server, .. } => self.shake(*server, Shock::Demoted(at), true),
             What::Demoted { server } => self.shake(*server, Shock::Demoted(at), false),
             _ => {}

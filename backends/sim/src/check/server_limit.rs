@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::check::facts::Facts;
+use crate::check::life::Life;
 use crate::check::records::Turn;
 use crate::check::{Invariant, Report};
 use crate::history::Record;
@@ -68,11 +69,17 @@ impl<'a> Rule<'_, 'a> {
 
     /// The limit by which this turn has granted, if it has.
     fn in_force(&self, turn: &Turn<'a>, largest: u32) -> Option<u32> {
-        let own = |stay: &usize| {
-            let life = self.facts.life_of(self.facts.records.stays[*stay].holder);
-            life.map_or(largest, |life| life.asked.limit)
-        };
-        let own = turn.arrived.iter().map(own).max()?;
+        let records = &self.facts.records;
+        let arrived = turn.arrived.iter().map(|stay| &records.stays[*stay]);
+        // What was taken in again was granted by another, under the limit of its time.
+        let given = arrived.filter(|stay| {
+            let home = records.homes.get(&(stay.holder, stay.token));
+            home.is_some_and(|home| home.at == turn.at)
+        });
+        let own = |life: &Life<'_>| life.asked.limit;
+        let own = given
+            .map(|stay| self.facts.life_of(stay.holder).map_or(largest, own))
+            .max()?;
         Some(turn.after.limit.unwrap_or(own))
     }
 }

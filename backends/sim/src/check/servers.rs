@@ -19,6 +19,10 @@ pub(super) struct Servers {
     pub(super) reigns: Vec<Reign>,
     /// When data was lost, by which server.
     pub(super) forgets: Vec<(Duration, ServerId)>,
+    /// When only a key was lost: no grace helps against that.
+    gaps: Vec<Duration>,
+    /// When which server began another generation.
+    begins: Vec<(Duration, ServerId)>,
     /// When two served one site at once.
     pub(super) splits: Vec<Span>,
 }
@@ -39,7 +43,13 @@ impl Servers {
                 self.first_master(*server);
                 self.end(*server, at);
             }
-            What::Forgot { server } => self.forgets.push((at, *server)),
+            What::Forgot { server, all } => {
+                self.forgets.push((at, *server));
+                if !all {
+                    self.gaps.push(at);
+                }
+            }
+            What::Began { server } => self.begins.push((at, *server)),
             _ => {}
         }
     }
@@ -103,6 +113,26 @@ impl Servers {
 
     pub(super) fn forgot_within(&self, span: Span) -> bool {
         self.forgets.iter().any(|(at, _)| span.from <= *at && *at <= span.until)
+    }
+
+    /// Whether a key was lost, and not all data.
+    pub(super) fn lost_a_key_within(&self, span: Span) -> bool {
+        self.gaps.iter().any(|at| span.contains(*at) || span.until == *at)
+    }
+
+    /// While nothing may be granted: from when a server took over or lost its data until the grace is over that begins with
+    /// the first call that it answers, and wherever another generation begins for another reason.
+    pub(super) fn graces(&self, grace: Duration) -> impl Iterator<Item = Span> {
+        let changes = self.reigns.iter().map(|reign| (reign.span.from, reign.server));
+        let losses = self.forgets.iter().filter(|(at, _)| !self.gaps.contains(at));
+        let changes = changes.chain(losses.copied());
+        let first_after = |from: Duration, server: ServerId| {
+            let mut begins = self.begins.iter().filter(move |(at, of)| *of == server && *at >= from);
+            begins.next().map_or(Duration::MAX, |(at, _)| *at)
+        };
+        let waits = changes.map(move |(from, server)| Span::new(from, first_after(from, server).saturating_add(grace)));
+        let others = self.begins.iter().map(move |(at, _)| Span::new(*at, *at + grace));
+        waits.chain(others)
     }
 
     pub(super) fn split_within(&self, span: Span) -> bool {

@@ -237,8 +237,12 @@ fn world(words: &Words<'_>) -> What {
         "demote" => What::Demoted {
             server: server(words.number(2)),
         },
+        "begin" => What::Began {
+            server: server(words.number(2)),
+        },
         "forget" => What::Forgot {
             server: server(words.number(2)),
+            all: words.has("all"),
         },
         "resize" => What::Resized {
             name: words.name(),
@@ -269,6 +273,7 @@ fn asked(words: &Words<'_>) -> Asked {
             Some("none") => Patience::None,
             Some(time) => Patience::Timed(ms(parse(time))),
         },
+        grace: ms(words.value("grace").unwrap_or(0)),
         queues: !words.has("poll"),
     }
 }

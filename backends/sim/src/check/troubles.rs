@@ -41,6 +41,14 @@ impl Troubles {
         }
     }
 
+    /// Nothing was granted.
+    pub(super) fn pause(&mut self, grace: Span) {
+        self.begin(grace.from, None, Trouble::Grace, None);
+        if let Some(fault) = self.faults.last_mut() {
+            fault.span = grace;
+        }
+    }
+
     fn begin(&mut self, at: Duration, number: Option<u32>, trouble: Trouble, client: Option<u32>) {
         self.faults.push(Fault {
             number,

@@ -10,6 +10,7 @@ pub const MARKS: &[&str] = &[
     "a client was told that its server is a replica",
     "a failover lost nothing",
     "a failover lost writes",
+    "a forgotten permit was taken in again",
     "a free permit was granted",
     "a grant was confirmed or repeated",
     "a holder died",

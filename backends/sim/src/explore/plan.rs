@@ -35,6 +35,8 @@ pub struct Plan {
     pub clients: u32,
     /// When the last work begins, in world time.
     pub until: Duration,
+    /// Whether a server that took over grants nothing for one ttl.
+    pub grace: bool,
     /// What befalls them, in the order of its beginning.
     pub faults: Vec<Fault>,
 }
@@ -56,6 +58,7 @@ impl Plan {
             profile,
             clients,
             until: UNTIL,
+            grace: Setting::draw(profile, seed).grace,
             faults: profile.faults(seed, clients),
         }
     }
@@ -78,6 +81,7 @@ impl Plan {
     pub fn setting(&self) -> Setting {
         Setting {
             clients: self.clients,
+            grace: self.grace,
             ..Setting::draw(self.profile, self.seed)
         }
     }
@@ -106,6 +110,9 @@ impl fmt::Display for Plan {
         writeln!(f, "profile {}", self.profile)?;
         writeln!(f, "clients {}", self.clients)?;
         write!(f, "until {}", ms(self.until))?;
+        if self.grace {
+            f.write_str("\ngrace on")?;
+        }
         self.faults.iter().try_for_each(|fault| write!(f, "\n{fault}"))?;
         f.write_char('\n')
     }
@@ -114,16 +121,19 @@ impl fmt::Display for Plan {
 impl FromStr for Plan {
     type Err = ParsePlanError;
 
-    /// Reads what `Display` prints: four lines, then one for each fault. Empty lines and those that begin with `#` are
+    /// Reads what `Display` prints: four lines, `grace on` where it is, then one for each fault. Empty lines and those that begin with `#` are
     /// passed over. A fault must befall a client or a server that there is.
     fn from_str(text: &str) -> Result<Self, ParsePlanError> {
         let lines = (1..).zip(text.lines().map(str::trim));
-        let mut lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+        let mut lines = lines
+            .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+            .peekable();
         let mut plan = Self {
             seed: field(lines.next(), "seed", number)?,
             profile: field(lines.next(), "profile", |_, text| text.parse())?,
             clients: field(lines.next(), "clients", clients)?,
             until: field(lines.next(), "until", time)?,
+            grace: lines.next_if(|(_, line)| *line == "grace on").is_some(),
             faults: Vec::new(),
         };
         let replicas = plan.setting().replicas;

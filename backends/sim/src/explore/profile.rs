@@ -85,6 +85,11 @@ impl Profile {
         first.nth(chosen).expect("there were twelve kinds at first")
     }
 
+    /// Whether servers are replaced, or lose what they had.
+    pub(super) fn forgets(self) -> bool {
+        self.needs_replicas() || matches!(self, Self::Everything | Self::Memory | Self::Server)
+    }
+
     pub(super) fn needs_replicas(self) -> bool {
         matches!(self, Self::Failover | Self::Skew | Self::Split | Self::Twice)
     }

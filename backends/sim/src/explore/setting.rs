@@ -26,6 +26,8 @@ pub struct Setting {
     pub hold: Duration,
     /// How long they pause between two acquisitions at the median.
     pub think: Duration,
+    /// Whether a server that took over grants nothing for one ttl.
+    pub grace: bool,
     /// Replicas of the server.
     pub replicas: u32,
     /// Whether the server wants a replica that keeps up.
@@ -68,6 +70,7 @@ impl Setting {
             },
             hold,
             think,
+            grace: profile.forgets() && pick(11, 0, 1) == 0,
             replicas: if profile.needs_replicas() { small(8, 1, 2) } else { 0 },
             min_replicas: profile == Profile::Split && pick(9, 0, 1) == 0,
         }

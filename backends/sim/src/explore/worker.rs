@@ -48,6 +48,7 @@ impl<B: LockBackend, C: Clock> Worker<B, C> {
         let semaphore = semaphore
             .ttl(self.work.setting.ttl)
             .strategy(self.work.setting.strategy)
+            .failover_grace(self.grace())
             .build();
         let semaphore = semaphore.expect("settings are within their ranges");
         if let Some(permit) = self.acquire(&semaphore, turn).await {
@@ -88,6 +89,14 @@ impl<B: LockBackend, C: Clock> Worker<B, C> {
         }
     }
 
+    fn grace(&self) -> Duration {
+        if self.work.setting.grace {
+            self.work.setting.ttl
+        } else {
+            Duration::ZERO
+        }
+    }
+
     fn ask(&self, semaphore: &Semaphore<B, C>, turn: Turn, weight: u32, patience: Patience) {
         let config = semaphore.config();
         self.work.scribe.add(What::Asked(Asked {
@@ -99,6 +108,7 @@ impl<B: LockBackend, C: Clock> Worker<B, C> {
             ttl: config.ttl,
             refresh_interval: config.refresh_interval.unwrap_or(config.ttl / 3),
             patience,
+            grace: self.grace(),
             queues: config.strategy == semafence::Strategy::Queue,
         }));
     }

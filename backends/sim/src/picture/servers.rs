@@ -48,7 +48,7 @@ pub(super) fn lanes(history: &History, bands: &[Band], end: Duration) -> BTreeMa
                 end_reign(lane, at);
                 lane.marks.push((at, "demoted".to_owned(), false));
             }
-            What::Forgot { server } => {
+            What::Forgot { server, .. } => {
                 let lane = lanes.entry(*server).or_default();
                 lane.marks.push((at, "lost data".to_owned(), true));
             }

@@ -11,6 +11,7 @@ use crate::node::{Call, Node};
 use crate::trace::Wire;
 
 const STATE: &[u8] = b":state";
+const GENERATION: &[u8] = b"semafence:generation";
 
 impl World {
     /// Looks at what a request has done: who asked, and what the server knows now.
@@ -35,8 +36,29 @@ impl World {
                 self.asked(wire, args, reply);
             }
             if keys[0].ends_with(STATE) {
+                let before = self
+                    .records
+                    .get(&(server, keys[0].clone()))
+                    .map_or(0, |record| record.holders.len());
                 self.record(server, &keys[0]);
+                let after = self
+                    .records
+                    .get(&(server, keys[0].clone()))
+                    .map_or(0, |record| record.holders.len());
+                if script.name == "refresh" && after > before {
+                    self.marks.hit("a forgotten permit was taken in again");
+                }
+                self.watch_generation(server);
             }
+        }
+    }
+
+    /// Tells of another generation.
+    fn watch_generation(&mut self, server: ServerId) {
+        let Some(base) = base(self.node(server)) else { return };
+        if self.generations.get(&server) != Some(&base) {
+            self.generations.insert(server, base);
+            self.tell(What::Began { server });
         }
     }
 
@@ -63,6 +85,9 @@ impl World {
     pub(crate) fn record_all(&mut self, server: ServerId) {
         if self.recorder.is_none() {
             return;
+        }
+        if let Some(base) = base(self.node(server)) {
+            self.generations.insert(server, base);
         }
         let there = self.node(server).keys().live().map(|(key, _)| key.to_vec());
         let there: Vec<Bytes> = there.filter(|key| key.ends_with(STATE)).collect();
@@ -93,6 +118,17 @@ impl World {
             self.tell(What::Record(record.clone()));
             self.records.insert(key, record);
         }
+    }
+}
+
+/// What the tokens of a server's generation are counted from.
+fn base(node: &Node) -> Option<Bytes> {
+    match node.keys().peek(GENERATION) {
+        Some(Value::Hash(record)) => record
+            .iter()
+            .find(|(field, _)| *field == b"base")
+            .map(|(_, base)| base.clone()),
+        _ => None,
     }
 }
 

@@ -382,9 +382,9 @@ impl World {
     }
 
     /// A master lost data.
-    pub(crate) fn forgot(&mut self, server: ServerId) {
+    pub(crate) fn forgot(&mut self, server: ServerId, all: bool) {
         self.marks.hit("a master lost data");
-        self.tell(What::Forgot { server });
+        self.tell(What::Forgot { server, all });
         self.record_all(server);
     }
 

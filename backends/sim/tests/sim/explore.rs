@@ -33,6 +33,23 @@ fn some_histories_of_every_kind_are_clean() {
     assert_ne!(marks.count("a failover lost writes"), 0);
 }
 
+/// SCENARIOS 30. That the grace is what does it shows the mutant `nothing_is_kept_back_after_a_failover`.
+#[test]
+fn exclusion_holds_over_failovers_that_lose_writes() {
+    let mut marks = Marks::default();
+    for profile in [Profile::Failover, Profile::Twice] {
+        let plans = (1..=40).map(|seed| Plan::draw(profile, seed));
+        for plan in plans.filter(|plan| plan.setting().grace) {
+            let outcome = run(&plan);
+            marks.add(&outcome.marks);
+            assert!(outcome.report.is_clean(), "{plan}\n{}", outcome.report);
+            assert_eq!(outcome.report.overlaps, [], "{plan}");
+        }
+    }
+    assert_ne!(marks.count("a failover lost writes"), 0);
+    assert_ne!(marks.count("a forgotten permit was taken in again"), 0);
+}
+
 #[test]
 fn one_plan_gives_one_history_in_any_thread() {
     for profile in Profile::ALL {

@@ -5,6 +5,7 @@ mod commands;
 mod determinism;
 mod explore;
 mod failover;
+mod grace;
 mod healing;
 mod invariants;
 mod keys;

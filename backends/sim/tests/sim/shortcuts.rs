@@ -54,7 +54,8 @@ fn draw_call(random: &mut Random, bench: &Bench, limits: u64) -> Invocation {
     let claim = Claim {
         limit: 1 + u32::try_from(random.below(limits)).expect("small"),
         doubtful: random.chance(10),
-        token: None,
+        grace: Duration::ZERO,
+        grant: None,
         ttl: [100, 1_000, 30_000].map(Duration::from_millis)[usize::try_from(random.below(3)).expect("small")],
         ..bench.weighing(
             u128::from(random.below(4)),

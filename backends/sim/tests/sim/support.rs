@@ -58,7 +58,8 @@ impl Bench {
             meta: Arc::from("host 1"),
             client_time: None,
             doubtful: false,
-            token: None,
+            grace: Duration::ZERO,
+            grant: None,
         }
     }
 
