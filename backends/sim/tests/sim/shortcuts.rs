@@ -51,12 +51,13 @@ fn hash(server: &Server, key: &str) -> String {
 }
 
 fn draw_call(random: &mut Random, bench: &Bench, limits: u64) -> Invocation {
+    let ttl = [100, 1_000, 30_000].map(Duration::from_millis)[usize::try_from(random.below(3)).expect("small")];
     let claim = Claim {
         limit: 1 + u32::try_from(random.below(limits)).expect("small"),
         doubtful: random.chance(10),
-        grace: Duration::ZERO,
+        grace: if random.chance(20) { ttl } else { Duration::ZERO },
         grant: None,
-        ttl: [100, 1_000, 30_000].map(Duration::from_millis)[usize::try_from(random.below(3)).expect("small")],
+        ttl,
         ..bench.weighing(
             u128::from(random.below(4)),
             1 + u32::try_from(random.below(2)).expect("small"),
