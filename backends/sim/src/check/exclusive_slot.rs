@@ -57,7 +57,14 @@ fn judge(facts: &Facts<'_>, report: &mut Report, slot: u32, span: Span, pair: [&
         let text = format!("{} and {} act on slot {slot} of {}", titles[0], titles[1], older.name());
         return report.add(Invariant::ExclusiveSlot, span.from, ops, text);
     };
-    let bound = facts.told_by(older, since(facts, newer, span, excuse), excuse);
+    let epoch = facts.epoch(newer).unwrap_or(u64::MAX);
+    // The older one may be on record on the newer side of a split: then the other has to go.
+    let (leaving, epoch) = match newer_side(facts, older, span).filter(|side| *side > epoch && excuse == Excuse::Split)
+    {
+        Some(side) => (newer, side),
+        None => (older, epoch),
+    };
+    let bound = facts.told_by(leaving, since(facts, epoch, span, excuse), excuse);
     if span.until > bound {
         let (late, name) = (span.until - bound, older.name());
         let text = format!(
@@ -98,12 +105,21 @@ fn excuse(facts: &Facts<'_>, older: &Life<'_>, newer: &Life<'_>) -> Option<Excus
     facts.excuse_to_give(older, later)
 }
 
-/// From when the older could be told: the newer was granted, and no server serves any more beside the one that did so.
-fn since(facts: &Facts<'_>, newer: &Life<'_>, span: Span, excuse: Excuse) -> Duration {
+/// The latest epoch of the servers that have a permit on record.
+fn newer_side(facts: &Facts<'_>, life: &Life<'_>, span: Span) -> Option<u64> {
+    let stays = facts
+        .records
+        .of(life.grant?.holder)
+        .filter(|stay| stay.span.touches(&span));
+    stays.map(|stay| facts.servers.epoch(stay.server, stay.span.from)).max()
+}
+
+/// From when the one that has to go could be told: the other was granted, and no server of an epoch before that one's
+/// serves any more.
+fn since(facts: &Facts<'_>, epoch: u64, span: Span, excuse: Excuse) -> Duration {
     if excuse != Excuse::Split {
         return span.from;
     }
-    let epoch = facts.epoch(newer).unwrap_or(u64::MAX);
     let reigns = facts.servers.reigns.iter();
     let beside = reigns.filter(|reign| reign.epoch < epoch && reign.span.until > span.from);
     beside

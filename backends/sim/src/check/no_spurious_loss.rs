@@ -31,7 +31,7 @@ fn is_explained(facts: &Facts<'_>, life: &Life<'_>, grant: Granted<'_>, at: Dura
     match reason {
         LossReason::Closed => true,
         LossReason::Forced => facts.was_forced(grant.holder),
-        LossReason::Forgotten if facts.is_taken_in(life, at) => false,
+        LossReason::Forgotten if facts.is_taken_in(life, at) && !are_clocks_apart(facts, at) => false,
         // That the lease is gone is explained elsewhere, or not.
         LossReason::Forgotten if facts.has_records() && !has_lease(facts, grant, at) => true,
         // Errors of the network are no refusals.
@@ -41,6 +41,12 @@ fn is_explained(facts: &Facts<'_>, life: &Life<'_>, grant: Granted<'_>, at: Dura
         LossReason::Expired => is_disturbed(facts, life, at) && !had_time(facts, life, at),
         _ => is_disturbed(facts, life, at),
     }
+}
+
+/// Whether the clocks of servers are apart: then its token may be ahead of the base of the server that took over, which
+/// does not take it in.
+fn are_clocks_apart(facts: &Facts<'_>, at: Duration) -> bool {
+    facts.troubles.befell_all(Trouble::Clock, Span::new(Duration::ZERO, at))
 }
 
 fn has_lease(facts: &Facts<'_>, grant: Granted<'_>, at: Duration) -> bool {

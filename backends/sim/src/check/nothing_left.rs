@@ -16,6 +16,22 @@ pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
         if !facts.servers.serves(*server, facts.end) || facts.troubles.befell_all(Trouble::Clock, now) {
             continue;
         }
+        // A server that took over remembers places that were left; nobody has asked for the name since.
+        let told = facts.records.turns.iter().rev();
+        let last = told
+            .filter(|turn| turn.after.server == *server && turn.after.name == *name)
+            .map(|turn| turn.at)
+            .next();
+        let took_over = |at| {
+            facts
+                .servers
+                .reigns
+                .iter()
+                .any(|reign| reign.server == *server && reign.epoch > 0 && reign.span.from >= at)
+        };
+        if last.is_some_and(took_over) {
+            continue;
+        }
         if let Some(holder) = left(facts, current.record) {
             let text = format!("{holder} is left on server {server} of {name}");
             report.add(Invariant::NothingLeft, facts.end, [], text);

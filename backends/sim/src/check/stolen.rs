@@ -31,6 +31,10 @@ fn is_stolen(facts: &Facts<'_>, turn: &Turn<'_>, stay: &Stay<'_>) -> bool {
     {
         return false;
     }
+    // What was granted on the other side of a split is taken in again, and has the larger token.
+    if facts.troubles.befell_all(Trouble::Grace, Span::new(turn.at, turn.at)) {
+        return false;
+    }
     let candidates = facts.candidates_of(stay);
     let is_over = |over| over <= turn.at;
     !candidates.is_empty() && !candidates.iter().any(|life| life.over().is_some_and(is_over))
