@@ -3,9 +3,10 @@
 use semafence::HolderId;
 
 use crate::check::facts::Facts;
+use crate::check::life::Life;
 use crate::check::span::Span;
 use crate::check::{Invariant, Report};
-use crate::history::{Record, Trouble, What};
+use crate::history::{Record, ServerId, Trouble, Waiter, What};
 
 pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
     if !facts.history.events.iter().any(|event| event.what == What::Quiesced) {
@@ -16,23 +17,7 @@ pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
         if !facts.servers.serves(*server, facts.end) || facts.troubles.befell_all(Trouble::Clock, now) {
             continue;
         }
-        // A server that took over remembers places that were left; nobody has asked for the name since.
-        let told = facts.records.turns.iter().rev();
-        let last = told
-            .filter(|turn| turn.after.server == *server && turn.after.name == *name)
-            .map(|turn| turn.at)
-            .next();
-        let took_over = |at| {
-            facts
-                .servers
-                .reigns
-                .iter()
-                .any(|reign| reign.server == *server && reign.epoch > 0 && reign.span.from >= at)
-        };
-        if last.is_some_and(took_over) {
-            continue;
-        }
-        if let Some(holder) = left(facts, current.record) {
+        if let Some(holder) = left(facts, *server, name, current.record) {
             let text = format!("{holder} is left on server {server} of {name}");
             report.add(Invariant::NothingLeft, facts.end, [], text);
         }
@@ -40,7 +25,7 @@ pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
 }
 
 /// Somebody who holds or waits in the end.
-fn left(facts: &Facts<'_>, record: &Record) -> Option<HolderId> {
+fn left<'a>(facts: &Facts<'a>, server: ServerId, name: &'a str, record: &Record) -> Option<HolderId> {
     let lives = |client: Option<u32>| {
         let process = client.and_then(|client| facts.process(client));
         process.is_none_or(|process| process.died.is_none())
@@ -49,7 +34,20 @@ fn left(facts: &Facts<'_>, record: &Record) -> Option<HolderId> {
         .holders
         .iter()
         .filter(|lease| lease.ends > facts.end && lives(lease.client));
+    // A server that took over remembers places that were left before, until somebody asks for the name.
+    let reigns = facts
+        .servers
+        .reigns
+        .iter()
+        .filter(|reign| reign.server == server && reign.epoch > 0);
+    let took_over = reigns.map(|reign| reign.span.from).max();
+    let is_remembered = |waiter: &&Waiter| {
+        let asked = facts.candidates(waiter.holder, waiter.client, name, facts.end);
+        let is_past = |life: &&Life<'_>| life.over().is_some_and(|over| Some(over) <= took_over);
+        !asked.is_empty() && asked.iter().all(is_past)
+    };
     let waiters = record.waiters.iter().filter(|waiter| lives(waiter.client));
+    let waiters = waiters.filter(|waiter| !is_remembered(waiter));
     let mut left = leases
         .map(|lease| lease.holder)
         .chain(waiters.map(|waiter| waiter.holder));
