@@ -107,7 +107,16 @@ pub fn read_status(name: &Name, reply: &Reply) -> Result<Status, BackendError> {
         return Err(unreadable(reply));
     };
     let head: Vec<i64> = head.iter().map(integer).collect::<Result<_, _>>()?;
-    let [now, limit_override, limit_seen, token, holders_total, waiters_total] = head[..] else {
+    let [
+        now,
+        limit_override,
+        limit_seen,
+        token,
+        holders_total,
+        waiters_total,
+        slots_total,
+    ] = head[..]
+    else {
         return Err(unreadable(reply));
     };
     Ok(Status {
@@ -120,6 +129,7 @@ pub fn read_status(name: &Name, reply: &Reply) -> Result<Status, BackendError> {
         holders_total: holders_total.unsigned_abs(),
         waiters: waiters.chunks(2).map(read_waiter).collect::<Result<_, _>>()?,
         waiters_total: waiters_total.unsigned_abs(),
+        slots_total: slots_total.unsigned_abs(),
     })
 }
 
