@@ -7,13 +7,16 @@ use std::time::Duration;
 
 use futures::stream::BoxStream;
 
-use crate::backend::{Attempt, Claim, LockBackend, Queueing, Standing, Wakeup};
+use crate::backend::{Added, Addition, Attempt, Claim, LockBackend, Queueing, Standing, Wakeup};
 use crate::clock::{Clock, Instant, Timestamp};
 use crate::failure::BackendError;
 use crate::holder::{HolderId, Inbox};
 use crate::meter::{Answer, CommandMeter, Verb};
 use crate::name::Name;
 use crate::status::Status;
+
+/// How long one verb may take that no lease hurries.
+pub(crate) const OPERATION_TIMEOUT_MAX: Duration = Duration::from_secs(2);
 
 /// A backend, or the keeper's handle to it, and the measure of its calls.
 ///
@@ -72,6 +75,11 @@ impl Commands {
     pub(crate) async fn resize(&self, name: &Name, limit: Option<u32>) -> Result<Option<u32>, BackendError> {
         let call = self.call(Verb::Resize, None);
         call.result(self.backend().resize(name, limit)).await
+    }
+
+    pub(crate) async fn add_permits(&self, addition: &Addition) -> Result<Added, BackendError> {
+        let call = self.call(Verb::AddPermits, Some(OPERATION_TIMEOUT_MAX));
+        call.result(self.backend().add_permits(addition)).await
     }
 
     /// Through the `Arc`, which is a backend as well, and would box each future once more.

@@ -77,7 +77,7 @@ mod stats;
 mod status;
 mod waiters;
 
-pub use backend::{Attempt, Busy, Claim, Grant, LockBackend, Queued, Queueing, Standing, Wakeup};
+pub use backend::{Added, Addition, Attempt, Busy, Claim, Grant, LockBackend, Queued, Queueing, Standing, Wakeup};
 pub use client::{Client, ClientBuilder, Closed, DEFAULT_NAMESPACE};
 pub use clock::{Clock, Instant, SystemClock, Timestamp};
 pub use config::{Config, LeaseTime, Strategy};

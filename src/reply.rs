@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::backend::{Attempt, Busy, Grant, Queued, Queueing, Standing, Wakeup};
+use crate::backend::{Added, Attempt, Busy, Grant, Queued, Queueing, Standing, Wakeup};
 use crate::clock::Timestamp;
 use crate::failure::{BackendError, Failure, Outcome};
 use crate::fence::FencingToken;
@@ -90,6 +90,19 @@ pub fn read_standing(reply: &Reply) -> Result<Standing, BackendError> {
 pub fn read_resized(reply: &Reply) -> Result<Option<u32>, BackendError> {
     match integers(reply)?[..] {
         [before] => Ok(some(small(before)?)),
+        _ => Err(unreadable(reply)),
+    }
+}
+
+/// Reads the reply to [`add_permits`](crate::script::add_permits).
+///
+/// # Errors
+///
+/// A permanent [`BackendError`] for a reply of another shape.
+pub fn read_added(reply: &Reply) -> Result<Added, BackendError> {
+    match integers(reply)?[..] {
+        [0, limit] => Ok(Added::TooMany { limit: small(limit)? }),
+        [1, limit] => Ok(Added::Raised { limit: small(limit)? }),
         _ => Err(unreadable(reply)),
     }
 }

@@ -11,6 +11,7 @@ use crate::stats::{CommandStats, Timing};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verb {
     Acquire,
+    AddPermits,
     ForceRelease,
     Inspect,
     List,
@@ -22,8 +23,9 @@ pub(crate) enum Verb {
 }
 
 impl Verb {
-    pub(crate) const LABELS: [&str; 9] = [
+    pub(crate) const LABELS: [&str; 10] = [
         "acquire",
+        "add_permits",
         "force_release",
         "inspect",
         "list",
