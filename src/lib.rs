@@ -52,11 +52,13 @@ mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod core;
+mod counting;
 #[cfg(feature = "serde")]
 mod duration;
 mod error;
 mod failure;
 mod fence;
+mod forgotten;
 mod held;
 mod holder;
 mod keeper;

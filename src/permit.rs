@@ -192,6 +192,17 @@ impl Permit<'_> {
         wait(&runtime, self.held.release())
     }
 
+    /// Lets go of the guard and keeps the permit: it is refreshed in the background as before, until
+    /// [`release_many`](crate::Semaphore::release_many) of any handle of this client and name gives it back.
+    ///
+    /// Nothing is held for ever: [`Client::close`](crate::Client::close), or dropping the last handle and permit of the
+    /// client, gives it back as well; where the process ends without that, it lapses after its ttl. A loss is told as
+    /// any other, by [`on_lost`](crate::ClientBuilder::on_lost), and then it is no longer there to be released. To take
+    /// permits away for good, lower the limit with [`resize`](crate::Semaphore::resize).
+    pub fn forget(self) {
+        self.held.forget();
+    }
+
     pub(crate) fn tie(&self) -> &Tie {
         &self.held
     }

@@ -1,6 +1,7 @@
 //! A counting semaphore: at most `limit` permits at once, across machines.
 
 mod builder;
+mod counting;
 
 use std::fmt;
 use std::sync::Arc;
@@ -242,10 +243,9 @@ impl<B: LockBackend, C: Clock> Semaphore<B, C> {
     ///
     /// # Errors
     ///
-    /// [`Error::Backend`] when it cannot be read.
+    /// [`Error::Backend`] when it cannot be read, [`Error::Closed`] after the client was closed.
     pub async fn status(&self) -> Result<Status, Error> {
-        let status = self.terms.core.backend.inspect(self.name()).await;
-        status.map_err(|error| Error::backend("status", self.name(), error))
+        self.terms.core.status(self.name()).await
     }
 
     /// The name.

@@ -279,7 +279,7 @@ impl Acquired {
             Ok(true) => Self::Granted,
             Ok(false) => Self::Busy,
             Err(Error::TimedOut { .. }) => Self::TimedOut,
-            Err(Error::Backend { .. } | Error::Lost { .. }) => Self::Failed,
+            Err(Error::Backend { .. } | Error::Lost { .. } | Error::OverRelease { .. }) => Self::Failed,
             Err(Error::QueueFull { .. }) => Self::QueueFull,
             Err(Error::Removed { .. }) => Self::Removed,
             Err(Error::Config { .. }) => Self::Oversized,

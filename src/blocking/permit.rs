@@ -120,6 +120,12 @@ impl Permit {
         self.0.blocking_release()
     }
 
+    /// Lets go of the guard and keeps the permit until [`release_many`](super::Semaphore::release_many): see
+    /// [`forget`](crate::Permit::forget).
+    pub fn forget(self) {
+        self.0.forget();
+    }
+
     /// The same permit for async code.
     pub fn into_async(self) -> OwnedPermit {
         self.0

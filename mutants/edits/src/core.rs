@@ -121,7 +121,7 @@ pub const CORE: &[Edit] = &[
     Edit::instead(
         "drop_does_not_release",
         "held.rs",
-        "End::Lost(_) | End::Released => «self.core.keeper.give_back(self.lease.claim.clone())»,",
+        "End::Lost(_) | End::Released => «keeper.give_back(lease.claim.clone())»,",
         "",
     ),
     Edit::instead(
