@@ -23,6 +23,7 @@ use crate::random::Random;
 use crate::semaphore::{Semaphore, SemaphoreBuilder};
 use crate::stats::Stats;
 use crate::status::Status;
+use crate::trace;
 use crate::waiters::Waiters;
 
 /// The namespace of clients that do not choose one.
@@ -178,7 +179,9 @@ impl<B: LockBackend, C: Clock> Client<B, C> {
     pub async fn force_release(&self, name: &str, holder: HolderId) -> Result<Standing, Error> {
         let name = self.open_name(name)?;
         let standing = self.core.backend.force_release(&name, holder).await;
-        standing.map_err(|source| failed("force_release", Some(name), source))
+        let standing = standing.map_err(|error| Error::backend("force_release", &name, error))?;
+        trace::forced(&name, holder, standing);
+        Ok(standing)
     }
 
     /// Stores a limit that wins over every program's own, or clears it with `None`; answers with the one before.

@@ -13,7 +13,9 @@ use crate::failure::BackendError;
 use crate::holder::{HolderId, Inbox};
 use crate::meter::{Answer, CommandMeter, Verb};
 use crate::name::Name;
+use crate::outage::Turn;
 use crate::status::Status;
+use crate::trace;
 
 /// How long one verb may take that no lease hurries.
 pub(crate) const OPERATION_TIMEOUT_MAX: Duration = Duration::from_secs(2);
@@ -40,7 +42,10 @@ impl Commands {
     pub(crate) async fn refresh(&self, claims: &[Claim]) -> Vec<Result<Standing, BackendError>> {
         let call = self.call(Verb::Refresh, claims.iter().map(Claim::timeout).min());
         let answers = self.backend().refresh(claims).await;
-        call.end(Answer::of_all(&answers));
+        call.end(
+            Answer::of_all(&answers),
+            answers.iter().find_map(|answer| answer.as_ref().err()),
+        );
         answers
     }
 
@@ -116,17 +121,23 @@ struct Call<'a> {
 impl Call<'_> {
     async fn result<T>(self, call: impl Future<Output = Result<T, BackendError>>) -> Result<T, BackendError> {
         let answer = call.await;
-        self.end(Answer::of(&answer));
+        self.end(Answer::of(&answer), answer.as_ref().err());
         answer
     }
 
-    fn end(mut self, answer: Answer) {
+    fn end(mut self, answer: Answer, error: Option<&BackendError>) {
         self.ended = true;
-        self.commands.meter.called(self.verb, answer, self.took());
+        self.tell(answer, error);
     }
 
-    fn took(&self) -> Duration {
-        self.commands.clock.now().saturating_since(self.asked_at)
+    fn tell(&self, answer: Answer, error: Option<&BackendError>) {
+        let now = self.commands.clock.now();
+        let took = now.saturating_since(self.asked_at);
+        match self.commands.meter.called(self.verb, answer, took, now) {
+            Some(Turn::Away) => trace::away(self.verb.label(), error),
+            Some(Turn::Back { after }) => trace::back(self.verb.label(), after),
+            None => {}
+        }
     }
 }
 
@@ -135,9 +146,8 @@ impl Drop for Call<'_> {
         let Some(timeout) = self.timeout.filter(|_| !self.ended) else {
             return;
         };
-        let took = self.took();
-        if took >= timeout {
-            self.commands.meter.called(self.verb, Answer::Unavailable, took);
+        if self.commands.clock.now().saturating_since(self.asked_at) >= timeout {
+            self.tell(Answer::Unavailable, None);
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::failure::{BackendError, Outcome};
 use crate::name::Name;
 use crate::status::Status;
+use crate::trace;
 
 /// For how long an addition that failed in a way that may pass is sent again; far less than backends know it by its id.
 const PATIENCE: Duration = Duration::from_secs(6);
@@ -38,7 +39,9 @@ impl Core {
         }
         self.check_open()?;
         let before = self.backend.resize(name, limit).await;
-        before.map_err(|error| Error::backend("resize", name, error))
+        let before = before.map_err(|error| Error::backend("resize", name, error))?;
+        trace::resized(name, limit, before);
+        Ok(before)
     }
 
     /// Adds to the limit in force, which is `limit` where none is stored; answers with what it is now.
@@ -55,7 +58,10 @@ impl Core {
             limit,
         };
         match self.add(&addition).await? {
-            Added::Raised { limit } => Ok(limit),
+            Added::Raised { limit } => {
+                trace::permits_added(name, permits, limit);
+                Ok(limit)
+            }
             Added::TooMany { limit } => {
                 let most = LIMIT.end();
                 let reason = format!("is {permits}, and the limit in force, {limit}, can be raised to {most} at most");

@@ -15,6 +15,7 @@ use crate::keeper::Keeper;
 use crate::lease::{End, Lease};
 use crate::meter::sample_leases;
 use crate::stats::{Refreshed, Released};
+use crate::trace;
 
 /// The pause before a release that failed is sent again.
 const RETRY: Duration = Duration::from_millis(10);
@@ -184,7 +185,7 @@ impl Drop for Held {
         let Some(parting) = self.parting else { return };
         if self.given_back {
             self.lease.end(End::Released);
-            self.lease.meter.released(parting);
+            parted(&self.lease, parting);
         } else {
             let_go(&self.core.keeper, &self.lease, parting);
         }
@@ -198,11 +199,16 @@ pub(crate) fn let_go(keeper: &Keeper, lease: &Lease, parting: Released) {
         End::Lost(_) => Released::Lost,
         End::Released => parting,
     };
-    lease.meter.released(parting);
+    parted(lease, parting);
     keeper.forget(lease.claim.holder);
     match end {
         // The backend has said that it is gone, or the keeper is giving it back.
         End::Lost(LossReason::Closed | LossReason::Forced | LossReason::Forgotten) => {}
         End::Lost(_) | End::Released => keeper.give_back(lease.claim.clone()),
     }
+}
+
+fn parted(lease: &Lease, how: Released) {
+    lease.meter.released(how);
+    trace::released(lease, how);
 }

@@ -32,6 +32,8 @@
 //! - A resource that is guarded checks slot and [`FencingToken`] with a [`Fence`], or with a table of its own.
 //! - [`blocking`] is the same API for threads that run no async code.
 //! - [`Error`] has one variant for each thing that a caller would do differently.
+//! - [`guide`] has what is too long for an item: [what `tracing` is told](guide::tracing), and [how to come from the
+//!   predecessors](guide::migrating).
 //! - [`LockBackend`] and [`Clock`] are the seams for who writes a backend; the feature `conformance` has the tests for it.
 //!
 //! # Features
@@ -59,6 +61,7 @@ mod error;
 mod failure;
 mod fence;
 mod forgotten;
+pub mod guide;
 mod held;
 mod holder;
 mod keeper;
@@ -68,6 +71,7 @@ mod meter;
 pub mod metrics;
 mod mutex;
 mod name;
+mod outage;
 mod permit;
 mod random;
 mod reply;
@@ -77,6 +81,7 @@ mod semaphore;
 mod setters;
 mod stats;
 mod status;
+mod trace;
 mod waiters;
 
 pub use backend::{Added, Addition, Attempt, Busy, Claim, Grant, LockBackend, Queued, Queueing, Standing, Wakeup};

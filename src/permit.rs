@@ -127,6 +127,13 @@ impl Permit<'_> {
         self.lease().loss_token()
     }
 
+    /// The span `hold`, from the grant until the permit is over: to instrument the work with it. It is entered nowhere.
+    /// Disabled below DEBUG: see [the guide](crate::guide::tracing).
+    #[must_use]
+    pub fn span(&self) -> &tracing::Span {
+        &self.lease().span
+    }
+
     /// Runs `work` while the permit holds: loss drops it at its next await point, and the permit is looked at once more
     /// when it completes.
     ///

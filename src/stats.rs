@@ -182,9 +182,13 @@ macro_rules! counts {
             $($variant,)+
         }
 
-        #[cfg(feature = "metrics")]
         impl $outcome {
             pub(crate) const LABELS: &[&str] = &[$(stringify!($field)),+];
+
+            #[allow(dead_code)] // Not every outcome is told by its label.
+            pub(crate) fn label(self) -> &'static str {
+                Self::LABELS[self as usize]
+            }
         }
     };
 }

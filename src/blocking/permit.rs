@@ -47,6 +47,8 @@ as_the_async_one! {
     is_held -> bool;
     /// Time until the lease ends on the local clock unless it is refreshed; zero once it is over.
     remaining -> Duration;
+    /// The span `hold`, from the grant until the permit is over: see [`span`](crate::Permit::span).
+    span -> &tracing::Span;
     /// A token that is cancelled when the permit is lost. Cancelling it does nothing to the permit.
     cancellation_token -> CancellationToken;
 }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use crate::acquisition::Terms;
@@ -127,7 +126,6 @@ impl<B: LockBackend, C: Clock> SemaphoreBuilder<B, C> {
             meta: config.encoded_meta()?.into(),
             meter,
             config,
-            reported_limit: AtomicU32::new(0),
         };
         Ok(Semaphore {
             client,
