@@ -2,7 +2,7 @@
 --
 -- KEYS  the eight of common.lua, of which the first five are read
 -- ARGV  1 most holders and most waiters to list  2 client time, us, or 0 for the server's
--- Reply {now in us, limit override or 0, limit of the last grant, token, live leases, waiters,
+-- Reply {now in us, limit override or 0, limit of the last grant, token, live leases, waiters, slots of live leases,
 --        {holder, expiry in ms, record, ...}, {waiter, record, ...}}
 --       Where there are more leases than may be listed, tombstones are counted among them.
 --
@@ -21,10 +21,23 @@ local function records(ids)
   return redis.call('HMGET', KEYS[1], unpack(ids))
 end
 
-local state = redis.call('HMGET', KEYS[1], 'limit', 'seen', 'token')
+local function weight(text) return text and tonumber(string.match(text, '^h (%d+)')) or 0 end
+
+-- Slots of leases that are over: they count as used until a verb sweeps them.
+local function ended()
+  local slots, from, ids = 0, 0, nil
+  repeat
+    ids = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', string.format('%.0f', now), 'LIMIT', from, most)
+    for _, text in ipairs(records(ids)) do slots = slots + weight(text) end
+    from = from + most
+  until #ids < most
+  return slots
+end
+
+local state = redis.call('HMGET', KEYS[1], 'limit', 'seen', 'token', 'used')
 local leases = redis.call('ZRANGEBYSCORE', KEYS[2], string.format('(%.0f', now), '+inf', 'WITHSCORES', 'LIMIT', 0, most)
 local total = #leases == 2 * most and redis.call('ZCOUNT', KEYS[2], string.format('(%.0f', now), '+inf')
-local holders, ids, ends = {}, {}, {}
+local holders, ids, ends, used = {}, {}, {}, 0
 for i = 1, #leases, 2 do
   ids[#ids + 1] = leases[i]
   ends[#ends + 1] = leases[i + 1]
@@ -34,8 +47,10 @@ for i, text in ipairs(records(ids)) do
     holders[#holders + 1] = ids[i]
     holders[#holders + 1] = ends[i]
     holders[#holders + 1] = text
+    used = used + weight(text)
   end
 end
+if total then used = math.max(number(state[4]) - ended(), used) end
 
 local waiters = {}
 for key = 4, 5 do
@@ -50,4 +65,4 @@ for key = 4, 5 do
 end
 
 return {us, number(state[1]), number(state[2]), number(state[3]), total or #holders / 3,
-        redis.call('ZCARD', KEYS[4]) + redis.call('ZCARD', KEYS[5]), holders, waiters}
+        redis.call('ZCARD', KEYS[4]) + redis.call('ZCARD', KEYS[5]), used, holders, waiters}

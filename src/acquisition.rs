@@ -1,8 +1,9 @@
 //! One acquisition: asks, waits, and leaves nothing behind when it is dropped.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+
+use tracing::{Instrument, Span};
 
 use crate::backend::{Attempt, Claim, Grant, Queueing};
 use crate::backoff::Backoff;
@@ -19,6 +20,7 @@ use crate::lease::Lease;
 use crate::meter::{Meter, Wait};
 use crate::name::Name;
 use crate::stats::Acquired;
+use crate::trace;
 use crate::waiters::Seat;
 
 /// What a semaphore hands to each of its acquisitions.
@@ -29,8 +31,6 @@ pub(crate) struct Terms {
     pub(crate) config: Config,
     pub(crate) meta: Arc<str>,
     pub(crate) meter: Arc<Meter>,
-    /// Another program's limit that has been reported, so that it is reported once.
-    pub(crate) reported_limit: AtomicU32,
 }
 
 impl Terms {
@@ -52,6 +52,8 @@ pub(crate) struct Acquisition<'a> {
     in_flight: bool,
     asked_at: Instant,
     failure: Option<BackendError>,
+    /// What the caller is doing, whatever it is.
+    caller: Span,
     wait: Wait,
     /// The highest token before the first request: a grant has a higher one.
     token_before: Option<FencingToken>,
@@ -90,25 +92,32 @@ impl<'a> Acquisition<'a> {
             in_flight: false,
             asked_at: now,
             failure: None,
-            wait: Wait::begin(&terms.meter, now),
+            caller: Span::current(),
+            wait: Wait::begin(&terms.meter, now, weight),
             token_before: terms.meter.token(),
         })
     }
 
     /// One attempt that does not wait.
     pub(crate) async fn attempt(&mut self) -> Result<Option<Held>, Error> {
-        let held = match self.ask(Queueing::Never).await {
-            Ok(Attempt::Granted(grant)) => self.seal(grant),
-            Ok(attempt) => self.refusal(&attempt).map_or(Ok(None), Err),
-            Err(error) => Err(self.failed(error)),
-        };
+        let span = self.wait.span().clone();
+        let held = self.ask_once().instrument(span).await;
         self.wait.end(Acquired::of(held.as_ref().map(Option::is_some)));
         held
     }
 
+    async fn ask_once(&mut self) -> Result<Option<Held>, Error> {
+        match self.ask(Queueing::Never).await {
+            Ok(Attempt::Granted(grant)) => self.seal(grant),
+            Ok(attempt) => self.refusal(&attempt).map_or(Ok(None), Err),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
     /// Waits for a permit until `deadline`, or for ever.
     pub(crate) async fn wait(&mut self, deadline: Option<Instant>) -> Result<Held, Error> {
-        let held = self.obtain_by(deadline).await;
+        let span = self.wait.span().clone();
+        let held = self.obtain_by(deadline).instrument(span).await;
         self.wait.end(Acquired::of(held.as_ref().map(|_| true)));
         held
     }
@@ -168,7 +177,9 @@ impl<'a> Acquisition<'a> {
                 Ok(Attempt::Queued(queued)) => {
                     troubles = Backoff::new(&terms.config);
                     let Some(seat) = &seat else { continue };
-                    tracing::debug!(name = %terms.name, place = queued.place, waiters = queued.waiters, "queued");
+                    if call.is_none() {
+                        trace::queued(&self.claim, &queued);
+                    }
                     seat.queued(self.now(), queued.look_after);
                     call = Some(seat.called().await);
                     self.listen(&mut troubles).await?;
@@ -240,11 +251,12 @@ impl<'a> Acquisition<'a> {
         let terms = self.terms;
         self.report_limit(&grant);
         terms.meter.granted(&grant, self.token_before.take());
-        let clock = Arc::clone(&terms.core.clock);
-        let lease = Lease::new(self.claim.clone(), grant, self.asked_at, clock, &terms.meter);
+        let (clock, meter) = (Arc::clone(&terms.core.clock), &terms.meter);
+        let lease = Lease::new(self.claim.clone(), grant, self.asked_at, clock, meter, &self.caller);
         let Some(lease) = lease.map(Arc::new) else {
             return Ok(None);
         };
+        trace::granted(&lease);
         let intervals = Intervals {
             refresh: terms.config.refreshes_every(),
             retry: terms.config.retries_refresh_after(),
@@ -259,11 +271,8 @@ impl<'a> Acquisition<'a> {
 
     fn report_limit(&self, grant: &Grant) {
         let Some(other) = grant.other_limit else { return };
-        if self.terms.reported_limit.swap(other, Ordering::Relaxed) != other {
-            tracing::warn!(
-                name = %self.terms.name, ours = self.terms.config.limit, theirs = other,
-                "two programs disagree on the limit"
-            );
+        if self.terms.meter.is_news(other) {
+            trace::limits_differ(&self.terms.name, self.terms.config.limit, other);
         }
     }
 
@@ -272,10 +281,7 @@ impl<'a> Acquisition<'a> {
         if !error.is_transient() {
             return Err(self.failed(error));
         }
-        // Once per outage: thousands of waiters would say it every second.
-        if self.failure.is_none() {
-            tracing::warn!(name = %self.terms.name, %error, "an acquire failed; trying again");
-        }
+        trace::acquire_failed(&self.terms.name, &error);
         self.failure = Some(error);
         self.pause(troubles).await;
         Ok(())

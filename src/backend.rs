@@ -27,6 +27,8 @@ use crate::status::Status;
 /// - **Expired is gone.** An expired lease is never refreshed, and its slots go to whoever waits. Where claims ask for a
 ///   [`grace`](Claim::grace), a backend that has forgotten leases grants nothing for that long, and takes them in again.
 /// - **Tokens grow** with each grant of a name.
+/// - **Additions count once.** Permits that are added raise the limit in force atomically, and a copy with the same id adds
+///   nothing for a [while](Addition::KEPT).
 /// - **Bounded.** A verb answers within [`Claim::timeout`], or fails with an unknown outcome. A caller may drop the
 ///   future at any await point; then the outcome is unknown.
 #[async_trait]
@@ -66,6 +68,10 @@ pub trait LockBackend: Debug + Send + Sync + 'static {
 
     /// Stores a limit that wins over every caller's own, or clears it; answers with the one before.
     async fn resize(&self, name: &Name, limit: Option<u32>) -> Result<Option<u32>, BackendError>;
+
+    /// Raises the limit in force, and stores it as [`resize`](Self::resize) does; serves whoever waits. Idempotent by
+    /// [`id`](Addition::id) for at least [`Addition::KEPT`]: a copy adds nothing, and answers with the limit in force.
+    async fn add_permits(&self, addition: &Addition) -> Result<Added, BackendError>;
 
     /// A handle to the same store that shares no I/O with this one: the keeper drives it on its own thread, so that a
     /// blocked or ended runtime of the caller cannot keep a lease from being refreshed.
@@ -209,6 +215,39 @@ pub enum Standing {
     Waiting,
 }
 
+/// Permits that are added to a semaphore.
+#[derive(Debug, Clone)]
+pub struct Addition {
+    /// The semaphore.
+    pub name: Name,
+    /// Which addition; the idempotency key, fresh for each.
+    pub id: HolderId,
+    /// How many; 1–65,535.
+    pub permits: u32,
+    /// The caller's own limit, 1–65,536: what is added to where no limit is stored.
+    pub limit: u32,
+}
+
+impl Addition {
+    /// How long a backend knows an addition by its id, on its own clock: a minute.
+    pub const KEPT: Duration = Duration::from_secs(60);
+}
+
+/// What an addition came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Added {
+    /// The permits are there, by this arrival or an earlier one.
+    Raised {
+        /// The limit in force now.
+        limit: u32,
+    },
+    /// The sum would be above 65,536: nothing was added.
+    TooMany {
+        /// The limit in force.
+        limit: u32,
+    },
+}
+
 /// A hint that something changed for this process. May be spurious, repeated or late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Wakeup {
@@ -261,6 +300,10 @@ impl<B: LockBackend + ?Sized> LockBackend for Arc<B> {
 
     fn fails_over(&self) -> bool {
         (**self).fails_over()
+    }
+
+    async fn add_permits(&self, addition: &Addition) -> Result<Added, BackendError> {
+        (**self).add_permits(addition).await
     }
 
     fn keeper_handle(&self) -> Arc<dyn LockBackend> {

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::core::Core;
 use crate::error::Error;
 use crate::failure::BackendError;
+use crate::forgotten::Forgotten;
 use crate::holder::HolderId;
 use crate::keeper::{Keeper, KeeperMode, Loss, OnLost};
 use crate::meter::Meters;
@@ -22,6 +23,7 @@ use crate::random::Random;
 use crate::semaphore::{Semaphore, SemaphoreBuilder};
 use crate::stats::Stats;
 use crate::status::Status;
+use crate::trace;
 use crate::waiters::Waiters;
 
 /// The namespace of clients that do not choose one.
@@ -29,7 +31,8 @@ pub const DEFAULT_NAMESPACE: &str = "semafence";
 
 /// A backend, a clock and a keeper; makes semaphores and mutexes. Cheap to clone: clones are one client.
 ///
-/// When the last clone, semaphore and permit are gone, permits that are on their way back get up to 250 ms to arrive;
+/// When the last clone, semaphore and permit are gone, permits that were [forgotten](crate::Permit::forget) are given
+/// back, and permits that are on their way back get up to 250 ms to arrive;
 /// [`close`](Self::close) waits for them without blocking a thread.
 pub struct Client<B, C = SystemClock> {
     backend: Arc<B>,
@@ -138,7 +141,7 @@ impl<B: LockBackend, C: Clock> Client<B, C> {
     ///
     /// [`Error::Backend`] when it cannot be read, [`Error::Closed`] after [`close`](Self::close).
     pub async fn time(&self) -> Result<Timestamp, Error> {
-        self.check_open()?;
+        self.core.check_open()?;
         self.core
             .backend
             .time()
@@ -153,9 +156,7 @@ impl<B: LockBackend, C: Clock> Client<B, C> {
     /// [`Error::Config`] for a name that is empty or too long, [`Error::Backend`] when it cannot be read,
     /// [`Error::Closed`] after [`close`](Self::close).
     pub async fn status(&self, name: &str) -> Result<Status, Error> {
-        let name = self.open_name(name)?;
-        let status = self.core.backend.inspect(&name).await;
-        status.map_err(|source| failed("status", Some(name), source))
+        self.core.status(&self.open_name(name)?).await
     }
 
     /// The names in this client's namespace that are in use or were within the last hour.
@@ -164,7 +165,7 @@ impl<B: LockBackend, C: Clock> Client<B, C> {
     ///
     /// [`Error::Backend`] when they cannot be read, [`Error::Closed`] after [`close`](Self::close).
     pub async fn names(&self) -> Result<Vec<Name>, Error> {
-        self.check_open()?;
+        self.core.check_open()?;
         let names = self.core.backend.list(self.namespace()).await;
         names.map_err(|source| failed("list", None, source))
     }
@@ -178,7 +179,9 @@ impl<B: LockBackend, C: Clock> Client<B, C> {
     pub async fn force_release(&self, name: &str, holder: HolderId) -> Result<Standing, Error> {
         let name = self.open_name(name)?;
         let standing = self.core.backend.force_release(&name, holder).await;
-        standing.map_err(|source| failed("force_release", Some(name), source))
+        let standing = standing.map_err(|error| Error::backend("force_release", &name, error))?;
+        trace::forced(&name, holder, standing);
+        Ok(standing)
     }
 
     /// Stores a limit that wins over every program's own, or clears it with `None`; answers with the one before.
@@ -188,10 +191,7 @@ impl<B: LockBackend, C: Clock> Client<B, C> {
     ///
     /// [`Error::Config`] with field `limit` outside 1–65,536, and as [`status`](Self::status).
     pub async fn resize(&self, name: &str, limit: Option<u32>) -> Result<Option<u32>, Error> {
-        Config::new(name, limit.unwrap_or(1)).check()?;
-        let name = self.open_name(name)?;
-        let before = self.core.backend.resize(&name, limit).await;
-        before.map_err(|source| failed("resize", Some(name), source))
+        self.core.resize(&self.open_name(name)?, limit).await
     }
 
     /// What this client has done so far, and what it holds and waits for at this moment. Asks nobody.
@@ -200,7 +200,7 @@ impl<B: LockBackend, C: Clock> Client<B, C> {
         self.core.meters.stats()
     }
 
-    /// Gives everything back: waits end with [`Error::Closed`], permits that are still out are lost with
+    /// Gives everything back, [forgotten](crate::Permit::forget) permits too: waits end with [`Error::Closed`], permits that are still out are lost with
     /// [`LossReason::Closed`](crate::LossReason::Closed), and their slots are released.
     ///
     /// Returns when the backend has confirmed all of them, or has not for one ttl of each. Clones of this client are
@@ -217,15 +217,8 @@ impl<B: LockBackend, C: Clock> Client<B, C> {
     }
 
     fn open_name(&self, name: &str) -> Result<Name, Error> {
-        self.check_open()?;
+        self.core.check_open()?;
         Name::new(self.namespace(), name)
-    }
-
-    fn check_open(&self) -> Result<(), Error> {
-        if self.core.closed.is_cancelled() {
-            return Err(Error::Closed);
-        }
-        Ok(())
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {
@@ -338,6 +331,7 @@ impl<B: LockBackend, C: Clock> ClientBuilder<B, C> {
             backend: measured(shared_backend),
             waiters: Waiters::new(&keeper, Arc::clone(&shared_clock)),
             clock: shared_clock,
+            forgotten: Forgotten::new(&keeper),
             keeper,
             meters,
             inbox: random.inbox(),

@@ -7,13 +7,18 @@ use std::time::Duration;
 
 use futures::stream::BoxStream;
 
-use crate::backend::{Attempt, Claim, LockBackend, Queueing, Standing, Wakeup};
+use crate::backend::{Added, Addition, Attempt, Claim, LockBackend, Queueing, Standing, Wakeup};
 use crate::clock::{Clock, Instant, Timestamp};
 use crate::failure::BackendError;
 use crate::holder::{HolderId, Inbox};
 use crate::meter::{Answer, CommandMeter, Verb};
 use crate::name::Name;
+use crate::outage::Turn;
 use crate::status::Status;
+use crate::trace;
+
+/// How long one verb may take that no lease hurries.
+pub(crate) const OPERATION_TIMEOUT_MAX: Duration = Duration::from_secs(2);
 
 /// A backend, or the keeper's handle to it, and the measure of its calls.
 ///
@@ -41,7 +46,10 @@ impl Commands {
     pub(crate) async fn refresh(&self, claims: &[Claim]) -> Vec<Result<Standing, BackendError>> {
         let call = self.call(Verb::Refresh, claims.iter().map(Claim::timeout).min());
         let answers = self.backend().refresh(claims).await;
-        call.end(Answer::of_all(&answers));
+        call.end(
+            Answer::of_all(&answers),
+            answers.iter().find_map(|answer| answer.as_ref().err()),
+        );
         answers
     }
 
@@ -78,6 +86,11 @@ impl Commands {
         call.result(self.backend().resize(name, limit)).await
     }
 
+    pub(crate) async fn add_permits(&self, addition: &Addition) -> Result<Added, BackendError> {
+        let call = self.call(Verb::AddPermits, Some(OPERATION_TIMEOUT_MAX));
+        call.result(self.backend().add_permits(addition)).await
+    }
+
     /// Through the `Arc`, which is a backend as well, and would box each future once more.
     fn backend(&self) -> &dyn LockBackend {
         &*self.backend
@@ -112,17 +125,23 @@ struct Call<'a> {
 impl Call<'_> {
     async fn result<T>(self, call: impl Future<Output = Result<T, BackendError>>) -> Result<T, BackendError> {
         let answer = call.await;
-        self.end(Answer::of(&answer));
+        self.end(Answer::of(&answer), answer.as_ref().err());
         answer
     }
 
-    fn end(mut self, answer: Answer) {
+    fn end(mut self, answer: Answer, error: Option<&BackendError>) {
         self.ended = true;
-        self.commands.meter.called(self.verb, answer, self.took());
+        self.tell(answer, error);
     }
 
-    fn took(&self) -> Duration {
-        self.commands.clock.now().saturating_since(self.asked_at)
+    fn tell(&self, answer: Answer, error: Option<&BackendError>) {
+        let now = self.commands.clock.now();
+        let took = now.saturating_since(self.asked_at);
+        match self.commands.meter.called(self.verb, answer, took, now) {
+            Some(Turn::Away) => trace::away(self.verb.label(), error),
+            Some(Turn::Back { after }) => trace::back(self.verb.label(), after),
+            None => {}
+        }
     }
 }
 
@@ -131,9 +150,8 @@ impl Drop for Call<'_> {
         let Some(timeout) = self.timeout.filter(|_| !self.ended) else {
             return;
         };
-        let took = self.took();
-        if took >= timeout {
-            self.commands.meter.called(self.verb, Answer::Unavailable, took);
+        if self.commands.clock.now().saturating_since(self.asked_at) >= timeout {
+            self.tell(Answer::Unavailable, None);
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::backend::operation_timeout;
 use crate::error::Error;
 use crate::name::encode;
 
-const LIMIT: RangeInclusive<u32> = 1..=65_536;
+pub(crate) const LIMIT: RangeInclusive<u32> = 1..=65_536;
 const TTL: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(24 * 3600);
 const RETRY: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(3600);
 const FALLBACK: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::commands::Commands;
 use crate::error::Error;
+use crate::forgotten::Forgotten;
 use crate::holder::Inbox;
 use crate::keeper::Keeper;
 use crate::meter::Meters;
@@ -20,6 +21,7 @@ pub(crate) struct Core {
     pub(crate) backend: Commands,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) keeper: Arc<Keeper>,
+    pub(crate) forgotten: Forgotten,
     pub(crate) waiters: Waiters,
     pub(crate) meters: Arc<Meters>,
     pub(crate) random: Random,

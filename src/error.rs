@@ -29,7 +29,7 @@ pub enum Error {
     /// The client has been closed.
     #[error("the client is closed")]
     Closed,
-    /// A value is out of range; nothing was sent.
+    /// A value is out of range; nothing was sent, or the backend changed nothing.
     #[error("{field} {reason}")]
     Config {
         /// The field as it is called in [`Config`](crate::Config) or in the call.
@@ -46,6 +46,16 @@ pub enum Error {
         token: FencingToken,
         /// Why it was lost.
         reason: LossReason,
+    },
+    /// More permits were to be released than are held and [forgotten](crate::Permit::forget); nothing was released.
+    #[error("cannot release {permits} of {name}, of which {held} are held and forgotten")]
+    OverRelease {
+        /// The semaphore.
+        name: Name,
+        /// How many were to be released.
+        permits: u32,
+        /// How many there are.
+        held: u32,
     },
     /// Too many wait for this semaphore already.
     #[error("the queue of {name} is full with {waiters} waiters")]
@@ -94,7 +104,7 @@ impl Error {
         match self {
             Self::Backend { source, .. } => source.is_transient(),
             Self::Lost { .. } | Self::QueueFull { .. } | Self::TimedOut { .. } => true,
-            Self::Closed | Self::Config { .. } | Self::Removed { .. } => false,
+            Self::Closed | Self::Config { .. } | Self::OverRelease { .. } | Self::Removed { .. } => false,
         }
     }
 }

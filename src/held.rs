@@ -10,9 +10,12 @@ use crate::call::{at, in_time};
 use crate::core::Core;
 use crate::error::{Error, LossReason};
 use crate::failure::{BackendError, Outcome};
+use crate::forgotten::Kept;
+use crate::keeper::Keeper;
 use crate::lease::{End, Lease};
 use crate::meter::sample_leases;
 use crate::stats::{Refreshed, Released};
+use crate::trace;
 
 /// The pause before a release that failed is sent again.
 const RETRY: Duration = Duration::from_millis(10);
@@ -21,8 +24,8 @@ const RETRY: Duration = Duration::from_millis(10);
 pub(crate) struct Held {
     tie: Tie,
     given_back: bool,
-    /// How it would be parted with if it were dropped now.
-    parting: Released,
+    /// How it would be parted with if it were dropped now; `None` if it goes on without this.
+    parting: Option<Released>,
 }
 
 /// A lease and the client that keeps it. Clones share both, and give nothing back.
@@ -38,7 +41,23 @@ impl Held {
         Self {
             tie: Tie { core, lease, strict },
             given_back: false,
-            parting: Released::Dropped,
+            parting: Some(Released::Dropped),
+        }
+    }
+
+    /// A lease that was forgotten has a guard again.
+    pub(crate) fn again(core: &Arc<Core>, kept: Kept) -> Self {
+        Self::new(Arc::clone(core), kept.lease, kept.strict)
+    }
+
+    /// The lease goes on being kept, unless it is over.
+    pub(crate) fn forget(mut self) {
+        if self.lease.is_held() {
+            self.parting = None;
+            self.core.forgotten.add(Kept {
+                lease: Arc::clone(&self.lease),
+                strict: self.strict,
+            });
         }
     }
 
@@ -49,9 +68,9 @@ impl Held {
             // Dropping gives back what the backend may still hold.
             return self.was_lost(reason);
         }
-        self.parting = Released::Cancelled;
+        self.parting = Some(Released::Cancelled);
         let standing = self.try_to_release().await;
-        self.parting = Released::of(&standing);
+        self.parting = Some(Released::of(&standing));
         let standing = standing?;
         self.given_back = true;
         match standing {
@@ -167,19 +186,33 @@ impl Tie {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let end = self.lease.end(End::Released);
-        if matches!(end, End::Lost(_)) {
-            self.parting = Released::Lost;
-        }
-        self.lease.meter.released(self.parting);
+        let Some(parting) = self.parting else { return };
         if self.given_back {
-            return;
-        }
-        self.core.keeper.forget(self.lease.claim.holder);
-        match end {
-            // The backend has said that it is gone, or the keeper is giving it back.
-            End::Lost(LossReason::Closed | LossReason::Forced | LossReason::Forgotten) => {}
-            End::Lost(_) | End::Released => self.core.keeper.give_back(self.lease.claim_to_release()),
+            self.lease.end(End::Released);
+            parted(&self.lease, parting);
+        } else {
+            let_go(&self.core.keeper, &self.lease, parting);
         }
     }
+}
+
+/// Parts with a lease, and gives back what the backend may still hold.
+pub(crate) fn let_go(keeper: &Keeper, lease: &Lease, parting: Released) {
+    let end = lease.end(End::Released);
+    let parting = match end {
+        End::Lost(_) => Released::Lost,
+        End::Released => parting,
+    };
+    parted(lease, parting);
+    keeper.forget(lease.claim.holder);
+    match end {
+        // The backend has said that it is gone, or the keeper is giving it back.
+        End::Lost(LossReason::Closed | LossReason::Forced | LossReason::Forgotten) => {}
+        End::Lost(_) | End::Released => keeper.give_back(lease.claim_to_release()),
+    }
+}
+
+fn parted(lease: &Lease, how: Released) {
+    lease.meter.released(how);
+    trace::released(lease, how);
 }

@@ -15,6 +15,10 @@ impl HolderId {
     pub const fn from_bits(bits: u128) -> Self {
         Self(bits)
     }
+
+    pub(crate) const fn bits(self) -> u128 {
+        self.0
+    }
 }
 
 impl fmt::Display for HolderId {

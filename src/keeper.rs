@@ -21,6 +21,7 @@ use crate::meter::{Meters, sample_leases};
 use crate::name::Name;
 use crate::schedule::{Due, Kept, Schedule};
 use crate::stats::{Refreshed, Returned};
+use crate::trace;
 
 /// How long dropping the last handle of a client waits for permits that are on their way back.
 const FAREWELL: Duration = Duration::from_millis(250);
@@ -333,7 +334,7 @@ async fn give_back(shared: Arc<Shared>, claim: Claim) -> Done {
                 continue;
             }
             Err(error) => {
-                tracing::warn!(name = %claim.name, %error, "a permit could not be given back; it ends with its ttl");
+                trace::not_given_back(&claim, &error);
                 true
             }
         };
@@ -417,15 +418,12 @@ impl Shared {
             }
             Err(error) if error.is_transient() => {
                 if state.schedule.failed(holder, self.clock.now()) {
-                    tracing::warn!(
-                        name = %lease.claim.name, token = %lease.grant.token, remaining = ?lease.remaining(), %error,
-                        "a refresh failed; retrying until the lease ends"
-                    );
+                    trace::refresh_failed(lease, &error);
                 }
                 return;
             }
             Err(error) => {
-                tracing::warn!(name = %lease.claim.name, token = %lease.grant.token, %error, "a refresh was refused");
+                trace::refresh_refused(lease, &error);
                 LossReason::Refused
             }
             Ok(Standing::Forced) => LossReason::Forced,
@@ -444,7 +442,7 @@ impl Shared {
             return;
         };
         lease.meter.lost(reason);
-        tracing::warn!(name = %lease.claim.name, token = %lease.grant.token, %reason, "a permit was lost");
+        trace::lost(lease, reason);
         let Some(on_lost) = &self.on_lost else { return };
         let loss = Loss {
             name: lease.claim.name.clone(),
@@ -454,7 +452,7 @@ impl Shared {
         };
         let called = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| on_lost(&loss)));
         if called.is_err() {
-            tracing::error!(name = %loss.name, "on_lost panicked; the keeper goes on");
+            trace::on_lost_panicked(&loss.name);
         }
     }
 

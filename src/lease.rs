@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use crate::backend::{Claim, Grant};
 use crate::clock::{Clock, Instant};
 use crate::error::LossReason;
 use crate::meter::{Meter, Tenure};
+use crate::trace;
 
 /// How long a lease asked for at one moment may be believed in: the ttl, less what two clocks may drift apart meanwhile
 /// and the millisecond to which servers round.
@@ -23,6 +25,7 @@ pub(crate) struct Lease {
     pub(crate) claim: Claim,
     pub(crate) grant: Arc<Grant>,
     pub(crate) meter: Arc<Meter>,
+    pub(crate) span: Span,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
     ended: CancellationToken,
@@ -56,6 +59,7 @@ impl Lease {
         asked_at: Instant,
         clock: Arc<dyn Clock>,
         meter: &Arc<Meter>,
+        caller: &Span,
     ) -> Option<Self> {
         let deadline = asked_at + validity(claim.ttl);
         if clock.now() >= deadline {
@@ -74,6 +78,7 @@ impl Lease {
             tenure: Some(Tenure::begin(meter, claim.weight, deadline)),
         };
         Some(Self {
+            span: trace::hold(caller, &claim, &grant),
             claim,
             grant,
             meter: Arc::clone(meter),
@@ -117,7 +122,7 @@ impl Lease {
 
     /// Ends the lease, unless it has ended before; answers how it ended.
     pub(crate) fn end(&self, end: End) -> End {
-        let settled = self.look().settle(end);
+        let settled = self.settle(&mut self.look(), end);
         if matches!(settled, End::Lost(_)) {
             self.ended.cancel();
         }
@@ -179,12 +184,19 @@ impl Lease {
         }
     }
 
+    fn settle(&self, state: &mut State, end: End) -> End {
+        if let (None, End::Lost(reason)) = (state.end, end) {
+            trace::ended_by_loss(&self.span, reason);
+        }
+        state.settle(end)
+    }
+
     /// The state, after the clock has been asked: whoever looks first at a lease that is over ends it, so that it can
     /// never seem held again.
     fn look(&self) -> std::sync::MutexGuard<'_, State> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.end.is_none() && self.clock.now() >= state.deadline {
-            state.settle(End::Lost(LossReason::Expired));
+            self.settle(&mut state, End::Lost(LossReason::Expired));
             self.ended.cancel();
         }
         state

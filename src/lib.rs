@@ -32,6 +32,8 @@
 //! - A resource that is guarded checks slot and [`FencingToken`] with a [`Fence`], or with a table of its own.
 //! - [`blocking`] is the same API for threads that run no async code.
 //! - [`Error`] has one variant for each thing that a caller would do differently.
+//! - [`guide`] has what is too long for an item: [what `tracing` is told](guide::tracing), and [how to come from the
+//!   predecessors](guide::migrating).
 //! - [`LockBackend`] and [`Clock`] are the seams for who writes a backend; the feature `conformance` has the tests for it.
 //!
 //! # Features
@@ -52,11 +54,14 @@ mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod core;
+mod counting;
 #[cfg(feature = "serde")]
 mod duration;
 mod error;
 mod failure;
 mod fence;
+mod forgotten;
+pub mod guide;
 mod held;
 mod holder;
 mod keeper;
@@ -66,6 +71,7 @@ mod meter;
 pub mod metrics;
 mod mutex;
 mod name;
+mod outage;
 mod permit;
 mod random;
 mod reply;
@@ -75,9 +81,10 @@ mod semaphore;
 mod setters;
 mod stats;
 mod status;
+mod trace;
 mod waiters;
 
-pub use backend::{Attempt, Busy, Claim, Grant, LockBackend, Queued, Queueing, Standing, Wakeup};
+pub use backend::{Added, Addition, Attempt, Busy, Claim, Grant, LockBackend, Queued, Queueing, Standing, Wakeup};
 pub use client::{Client, ClientBuilder, Closed, DEFAULT_NAMESPACE};
 pub use clock::{Clock, Instant, SystemClock, Timestamp};
 pub use config::{Config, LeaseTime, Strategy};

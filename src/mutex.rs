@@ -129,11 +129,21 @@ impl<B: LockBackend, C: Clock> Mutex<B, C> {
         self.0.blocking_acquire_timeout(timeout)
     }
 
+    /// Whether anybody holds the lock at this moment, by the backend's clock. Changes nothing. The answer ages:
+    /// [`try_lock`](Self::try_lock) is the way to take it only if it is free.
+    ///
+    /// # Errors
+    ///
+    /// As [`status`](Self::status).
+    pub async fn is_locked(&self) -> Result<bool, Error> {
+        Ok(self.0.available_permits().await? == 0)
+    }
+
     /// Who holds and who waits. Changes nothing.
     ///
     /// # Errors
     ///
-    /// [`Error::Backend`] when it cannot be read.
+    /// [`Error::Backend`] when it cannot be read, [`Error::Closed`] after the client was closed.
     pub async fn status(&self) -> Result<Status, Error> {
         self.0.status().await
     }

@@ -127,6 +127,13 @@ impl Permit<'_> {
         self.lease().loss_token()
     }
 
+    /// The span `hold`, from the grant until the permit is over: to instrument the work with it. It is entered nowhere.
+    /// Disabled below DEBUG: see [the guide](crate::guide::tracing).
+    #[must_use]
+    pub fn span(&self) -> &tracing::Span {
+        &self.lease().span
+    }
+
     /// Runs `work` while the permit holds: loss drops it at its next await point, and the permit is looked at once more
     /// when it completes.
     ///
@@ -190,6 +197,17 @@ impl Permit<'_> {
     pub fn blocking_release(self) -> Result<Standing, Error> {
         let runtime = self.held.core.runtime()?.clone();
         wait(&runtime, self.held.release())
+    }
+
+    /// Lets go of the guard and keeps the permit: it is refreshed in the background as before, until
+    /// [`release_many`](crate::Semaphore::release_many) of any handle of this client and name gives it back.
+    ///
+    /// Nothing is held for ever: [`Client::close`](crate::Client::close), or dropping the last handle and permit of the
+    /// client, gives it back as well; where the process ends without that, it lapses after its ttl. A loss is told as
+    /// any other, by [`on_lost`](crate::ClientBuilder::on_lost), and then it is no longer there to be released. To take
+    /// permits away for good, lower the limit with [`resize`](crate::Semaphore::resize).
+    pub fn forget(self) {
+        self.held.forget();
     }
 
     pub(crate) fn tie(&self) -> &Tie {

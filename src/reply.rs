@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::backend::{Attempt, Busy, Grant, Queued, Queueing, Standing, Wakeup};
+use crate::backend::{Added, Attempt, Busy, Grant, Queued, Queueing, Standing, Wakeup};
 use crate::clock::Timestamp;
 use crate::failure::{BackendError, Failure, Outcome};
 use crate::fence::FencingToken;
@@ -94,6 +94,19 @@ pub fn read_resized(reply: &Reply) -> Result<Option<u32>, BackendError> {
     }
 }
 
+/// Reads the reply to [`add_permits`](crate::script::add_permits).
+///
+/// # Errors
+///
+/// A permanent [`BackendError`] for a reply of another shape.
+pub fn read_added(reply: &Reply) -> Result<Added, BackendError> {
+    match integers(reply)?[..] {
+        [0, limit] => Ok(Added::TooMany { limit: small(limit)? }),
+        [1, limit] => Ok(Added::Raised { limit: small(limit)? }),
+        _ => Err(unreadable(reply)),
+    }
+}
+
 /// Reads the reply to [`inspect`](crate::script::inspect).
 ///
 /// # Errors
@@ -107,7 +120,16 @@ pub fn read_status(name: &Name, reply: &Reply) -> Result<Status, BackendError> {
         return Err(unreadable(reply));
     };
     let head: Vec<i64> = head.iter().map(integer).collect::<Result<_, _>>()?;
-    let [now, limit_override, limit_seen, token, holders_total, waiters_total] = head[..] else {
+    let [
+        now,
+        limit_override,
+        limit_seen,
+        token,
+        holders_total,
+        waiters_total,
+        slots_total,
+    ] = head[..]
+    else {
         return Err(unreadable(reply));
     };
     Ok(Status {
@@ -120,6 +142,7 @@ pub fn read_status(name: &Name, reply: &Reply) -> Result<Status, BackendError> {
         holders_total: holders_total.unsigned_abs(),
         waiters: waiters.chunks(2).map(read_waiter).collect::<Result<_, _>>()?,
         waiters_total: waiters_total.unsigned_abs(),
+        slots_total: slots_total.unsigned_abs(),
     })
 }
 

@@ -4,11 +4,12 @@ use std::fmt;
 use std::sync::LazyLock;
 
 pub use crate::reply::{
-    Reply, read_attempt, read_names, read_resized, read_standing, read_standings, read_status, read_wakeup,
+    Reply, read_added, read_attempt, read_names, read_resized, read_standing, read_standings, read_status, read_wakeup,
 };
 
-use crate::backend::{Claim, Grant, Queueing};
+use crate::backend::{Addition, Claim, Grant, Queueing};
 use crate::clock::Timestamp;
+use crate::config::LIMIT;
 use crate::error::Error;
 use crate::fence::FencingToken;
 use crate::holder::HolderId;
@@ -48,8 +49,17 @@ impl Script {
 
     /// All scripts, for loading them on connect.
     #[must_use]
-    pub fn all() -> [&'static Self; 7] {
-        [&ACQUIRE, &REFRESH, &RELEASE, &FORCE_RELEASE, &RESIZE, &INSPECT, &LIST]
+    pub fn all() -> [&'static Self; 8] {
+        [
+            &ACQUIRE,
+            &REFRESH,
+            &RELEASE,
+            &FORCE_RELEASE,
+            &RESIZE,
+            &ADD_PERMITS,
+            &INSPECT,
+            &LIST,
+        ]
     }
 }
 
@@ -71,6 +81,7 @@ script!(REFRESH, "refresh", "common.lua", "refresh.lua");
 script!(RELEASE, "release", "release_free.lua", "common.lua", "release.lua");
 script!(FORCE_RELEASE, "force_release", "common.lua", "force_release.lua");
 script!(RESIZE, "resize", "common.lua", "resize.lua");
+script!(ADD_PERMITS, "add_permits", "common.lua", "add_permits.lua");
 script!(INSPECT, "inspect", "inspect.lua");
 script!(LIST, "list", "list.lua");
 
@@ -231,6 +242,18 @@ pub fn force_release(name: &Name, holder: HolderId) -> Invocation {
 #[must_use]
 pub fn resize(name: &Name, limit: Option<u32>) -> Invocation {
     Invocation::new(&RESIZE, name).arg(limit.unwrap_or(0)).arg(0)
+}
+
+/// The call for [`LockBackend::add_permits`](crate::LockBackend::add_permits).
+#[must_use]
+pub fn add_permits(addition: &Addition) -> Invocation {
+    Invocation::new(&ADD_PERMITS, &addition.name)
+        .arg(addition.id)
+        .arg(Addition::KEPT.as_millis())
+        .arg(addition.permits)
+        .arg(addition.limit)
+        .arg(LIMIT.end())
+        .arg(0)
 }
 
 /// The call for [`LockBackend::inspect`](crate::LockBackend::inspect).

@@ -182,9 +182,13 @@ macro_rules! counts {
             $($variant,)+
         }
 
-        #[cfg(feature = "metrics")]
         impl $outcome {
             pub(crate) const LABELS: &[&str] = &[$(stringify!($field)),+];
+
+            #[allow(dead_code)] // Not every outcome is told by its label.
+            pub(crate) fn label(self) -> &'static str {
+                Self::LABELS[self as usize]
+            }
         }
     };
 }
@@ -279,7 +283,7 @@ impl Acquired {
             Ok(true) => Self::Granted,
             Ok(false) => Self::Busy,
             Err(Error::TimedOut { .. }) => Self::TimedOut,
-            Err(Error::Backend { .. } | Error::Lost { .. }) => Self::Failed,
+            Err(Error::Backend { .. } | Error::Lost { .. } | Error::OverRelease { .. }) => Self::Failed,
             Err(Error::QueueFull { .. }) => Self::QueueFull,
             Err(Error::Removed { .. }) => Self::Removed,
             Err(Error::Config { .. }) => Self::Oversized,

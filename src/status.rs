@@ -29,6 +29,8 @@ pub struct Status {
     pub waiters: Vec<WaiterStatus>,
     /// How many wait.
     pub waiters_total: u64,
+    /// How many slots live holders occupy, also those that are not listed.
+    pub slots_total: u64,
 }
 
 impl Status {
@@ -41,7 +43,7 @@ impl Status {
     /// Slots that live holders occupy.
     #[must_use]
     pub fn used(&self) -> u64 {
-        self.holders.iter().map(|holder| holder.slots.len() as u64).sum()
+        self.slots_total
     }
 }
 

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use futures::stream::BoxStream;
 use semafence::{
-    Attempt, BackendError, Claim, Client, FencingToken, Grant, HolderId, Inbox, LockBackend, Name, Queueing, Standing,
-    Status, Timestamp, Wakeup,
+    Added, Addition, Attempt, BackendError, Claim, Client, FencingToken, Grant, HolderId, Inbox, LockBackend, Name,
+    Queueing, Standing, Status, Timestamp, Wakeup,
 };
 
 const TTL: Duration = Duration::from_secs(1);
@@ -60,6 +60,9 @@ impl LockBackend for Slow {
         unreachable!()
     }
     async fn resize(&self, _: &Name, _: Option<u32>) -> Result<Option<u32>, BackendError> {
+        unreachable!()
+    }
+    async fn add_permits(&self, _: &Addition) -> Result<Added, BackendError> {
         unreachable!()
     }
     fn keeper_handle(&self) -> Arc<dyn LockBackend> {

@@ -396,6 +396,7 @@ fn every_way_to_ask_the_backend_is_a_command() {
         client.status("name").await.unwrap();
         client.names().await.unwrap();
         client.resize("name", Some(7)).await.unwrap();
+        mutex.as_semaphore().add_permits(1).await.unwrap();
         client.force_release("name", permit.holder()).await.unwrap();
         drop(permit);
 

@@ -193,6 +193,7 @@ mod tests {
                 meta: String::new(),
             }],
             waiters_total: 3,
+            slots_total: 1,
         }
     }
 

@@ -57,11 +57,24 @@ impl<B: LockBackend, C: Clock> Mutex<B, C> {
         self.0.blocking_lock_timeout(timeout).map(Permit::new)
     }
 
+    /// Whether anybody holds the lock at this moment, by the backend's clock. Changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`is_locked`](mutex::Mutex::is_locked).
+    #[track_caller]
+    pub fn is_locked(&self) -> Result<bool, Error> {
+        let mutex = self.0.clone();
+        wait(self.0.as_semaphore().client().core().runtime()?, async move {
+            mutex.is_locked().await
+        })
+    }
+
     /// Who holds and who waits. Changes nothing.
     ///
     /// # Errors
     ///
-    /// [`Error::Backend`] when it cannot be read.
+    /// As [`status`](mutex::Mutex::status).
     #[track_caller]
     pub fn status(&self) -> Result<Status, Error> {
         let mutex = self.0.clone();

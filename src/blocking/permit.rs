@@ -47,6 +47,8 @@ as_the_async_one! {
     is_held -> bool;
     /// Time until the lease ends on the local clock unless it is refreshed; zero once it is over.
     remaining -> Duration;
+    /// The span `hold`, from the grant until the permit is over: see [`span`](crate::Permit::span).
+    span -> &tracing::Span;
     /// A token that is cancelled when the permit is lost. Cancelling it does nothing to the permit.
     cancellation_token -> CancellationToken;
 }
@@ -118,6 +120,12 @@ impl Permit {
     #[track_caller]
     pub fn release(self) -> Result<Standing, Error> {
         self.0.blocking_release()
+    }
+
+    /// Lets go of the guard and keeps the permit until [`release_many`](super::Semaphore::release_many): see
+    /// [`forget`](crate::Permit::forget).
+    pub fn forget(self) {
+        self.0.forget();
     }
 
     /// The same permit for async code.

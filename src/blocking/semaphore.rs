@@ -1,5 +1,6 @@
 //! A counting semaphore for threads.
 
+use std::future::Future;
 use std::time::Duration;
 
 use super::permit::Permit;
@@ -89,18 +90,74 @@ impl<B: LockBackend, C: Clock> Semaphore<B, C> {
         self.0.blocking_acquire_many_timeout(permits, timeout).map(Permit::new)
     }
 
+    /// How many permits are free at this moment, by the backend's clock. Changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`available_permits`](semaphore::Semaphore::available_permits).
+    #[track_caller]
+    pub fn available_permits(&self) -> Result<u32, Error> {
+        self.ask(|semaphore| async move { semaphore.available_permits().await })
+    }
+
+    /// The limit in force for this handle: the one that was stored, else its own. Changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`limit`](semaphore::Semaphore::limit).
+    #[track_caller]
+    pub fn limit(&self) -> Result<u32, Error> {
+        self.ask(|semaphore| async move { semaphore.limit().await })
+    }
+
+    /// Stores a limit that wins over every program's own, or clears it with `None`; answers with the one before.
+    ///
+    /// # Errors
+    ///
+    /// As [`resize`](semaphore::Semaphore::resize).
+    #[track_caller]
+    pub fn resize(&self, limit: Option<u32>) -> Result<Option<u32>, Error> {
+        self.ask(move |semaphore| async move { semaphore.resize(limit).await })
+    }
+
+    /// Adds `permits` to the limit in force, for all programs, and answers with what that is now.
+    ///
+    /// # Errors
+    ///
+    /// As [`add_permits`](semaphore::Semaphore::add_permits): after one with an unknown outcome look at
+    /// [`limit`](Self::limit) first.
+    #[track_caller]
+    pub fn add_permits(&self, permits: u32) -> Result<u32, Error> {
+        self.ask(move |semaphore| async move { semaphore.add_permits(permits).await })
+    }
+
+    /// Gives back `permits` of those that this client has acquired and [forgotten](Permit::forget), the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// As [`release_many`](semaphore::Semaphore::release_many).
+    #[track_caller]
+    pub fn release_many(&self, permits: u32) -> Result<(), Error> {
+        self.ask(move |semaphore| async move { semaphore.release_many(permits).await })
+    }
+
     /// Who holds and who waits. Changes nothing.
     ///
     /// # Errors
     ///
-    /// [`Error::Backend`] when it cannot be read.
+    /// As [`status`](semaphore::Semaphore::status).
     #[track_caller]
     pub fn status(&self) -> Result<Status, Error> {
-        let semaphore = self.0.clone();
-        wait(
-            self.0.client().core().runtime()?,
-            async move { semaphore.status().await },
-        )
+        self.ask(|semaphore| async move { semaphore.status().await })
+    }
+
+    #[track_caller]
+    fn ask<T, F>(&self, call: impl FnOnce(semaphore::Semaphore<B, C>) -> F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        wait(self.0.client().core().runtime()?, call(self.0.clone()))
     }
 
     /// The name.

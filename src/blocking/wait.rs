@@ -6,6 +6,7 @@ use std::panic::AssertUnwindSafe;
 use futures::FutureExt;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tracing::Instrument;
 
 /// Carries out `call` on the keeper's runtime while this thread sleeps.
 ///
@@ -16,6 +17,8 @@ use tokio::sync::oneshot;
 pub(crate) fn wait<T: Send + 'static>(runtime: &Handle, call: impl Future<Output = T> + Send + 'static) -> T {
     check_that_this_thread_may_wait();
     let (tell, told) = oneshot::channel();
+    // Within what this thread is doing, or spans of the call would have no parent.
+    let call = call.in_current_span();
     runtime.spawn(async move {
         let answer = AssertUnwindSafe(call).catch_unwind().await;
         assert!(tell.send(answer).is_ok(), "the thread waits until it is told");

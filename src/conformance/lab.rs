@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::Site;
-use crate::backend::{Attempt, Claim, Grant, LockBackend, Queueing, Standing};
+use crate::backend::{Added, Addition, Attempt, Claim, Grant, LockBackend, Queueing, Standing};
 use crate::client::Client;
 use crate::clock::Clock;
 use crate::holder::{HolderId, Inbox};
@@ -77,6 +77,22 @@ impl Lab {
             grace: Duration::ZERO,
             grant: None,
         }
+    }
+
+    /// A fresh addition to the name of [`claim`](Self::claim), by a program that believes in `limit` permits.
+    pub(super) fn addition(&self, limit: u32, permits: u32) -> Addition {
+        let claim = self.claim(limit);
+        Addition {
+            name: claim.name,
+            id: claim.holder,
+            permits,
+            limit,
+        }
+    }
+
+    pub(super) async fn add_permits(&self, limit: u32, permits: u32) -> Added {
+        let added = self.backend.add_permits(&self.addition(limit, permits)).await;
+        added.expect("an addition is answered")
     }
 
     pub(super) async fn ask(&self, claim: &Claim, queueing: Queueing) -> Attempt {

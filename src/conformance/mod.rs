@@ -135,6 +135,14 @@ clauses! {
     verbs::lowering_the_limit_interrupts_nobody;
     /// SCENARIOS 40.
     verbs::two_programs_with_different_limits_are_reported;
+    /// SCENARIOS 8, 40.
+    verbs::adding_permits_raises_the_limit_in_force;
+    /// SCENARIOS 8.
+    verbs::an_addition_that_comes_twice_counts_once;
+    /// SCENARIOS 8.
+    verbs::additions_at_the_same_time_all_count;
+    /// SCENARIOS 8, 40.
+    verbs::what_would_be_above_the_largest_limit_is_not_added;
     /// SCENARIOS 41.
     verbs::status_shows_who_holds_and_who_waits;
     /// SCENARIOS 41, 48.
@@ -171,6 +179,8 @@ clauses! {
     queues::a_forced_release_is_announced_to_the_holder;
     /// SCENARIOS 40.
     queues::raising_the_limit_serves_waiters;
+    /// SCENARIOS 8, 40.
+    queues::adding_permits_serves_waiters;
     /// SCENARIOS 42.
     queues::a_waiter_removed_by_force_does_not_come_back;
     /// SCENARIOS 1.

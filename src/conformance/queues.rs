@@ -242,6 +242,20 @@ pub(super) async fn raising_the_limit_serves_waiters(lab: Lab) {
     assert!(!is_granted(&lab, &waiters[2]).await);
 }
 
+pub(super) async fn adding_permits_serves_waiters(lab: Lab) {
+    let waiters = [lab.claim(1), lab.claim(1), lab.claim(1)];
+    lab.grant(&lab.claim(1)).await;
+    for waiter in &waiters {
+        lab.join(waiter, Queueing::HandOff).await;
+    }
+
+    lab.add_permits(1, 2).await;
+
+    assert_eq!(lab.status(&waiters[0]).await.used(), 3);
+    assert!(is_granted(&lab, &waiters[0]).await && is_granted(&lab, &waiters[1]).await);
+    assert!(!is_granted(&lab, &waiters[2]).await);
+}
+
 pub(super) async fn a_waiter_removed_by_force_does_not_come_back(lab: Lab) {
     let (holder, waiter) = (lab.claim(1), lab.claim(1));
     lab.grant(&holder).await;

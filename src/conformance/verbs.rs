@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
+
 use super::lab::{LONG, Lab, TTL};
-use crate::backend::{Attempt, Claim, Grant, Queueing, Standing};
+use crate::backend::{Added, Attempt, Claim, Grant, Queueing, Standing};
 use crate::fence::FencingToken;
 
 pub(super) async fn slots_of_live_holders_are_distinct_and_below_the_limit(lab: Lab) {
@@ -266,6 +268,50 @@ pub(super) async fn two_programs_with_different_limits_are_reported(lab: Lab) {
     assert_eq!((first.limit, first.other_limit), (3, None));
     assert_eq!((second.limit, second.other_limit), (5, Some(3)));
     assert!(lab.is_busy(&lab.claim(2)).await, "each caller's own limit counts");
+}
+
+pub(super) async fn adding_permits_raises_the_limit_in_force(lab: Lab) {
+    let claim = lab.claim(3);
+    lab.grant(&claim).await;
+
+    let to_our_own = lab.add_permits(3, 2).await;
+    let to_what_is_stored = lab.add_permits(9, 1).await;
+
+    assert_eq!(to_our_own, Added::Raised { limit: 5 });
+    assert_eq!(to_what_is_stored, Added::Raised { limit: 6 });
+    assert_eq!(lab.status(&claim).await.limit_override, Some(6));
+    for _ in 0..5 {
+        lab.grant(&lab.claim(3)).await;
+    }
+    assert!(lab.is_busy(&lab.claim(3)).await);
+}
+
+pub(super) async fn an_addition_that_comes_twice_counts_once(lab: Lab) {
+    let addition = lab.addition(1, 1);
+
+    for _ in 0..3 {
+        let added = lab.backend.add_permits(&addition).await;
+        assert_eq!(added.expect("an addition is answered"), Added::Raised { limit: 2 });
+    }
+
+    assert_eq!(lab.status(&lab.claim(1)).await.limit_override, Some(2));
+}
+
+pub(super) async fn additions_at_the_same_time_all_count(lab: Lab) {
+    join_all((0..8).map(|_| lab.add_permits(1, 1))).await;
+
+    assert_eq!(lab.status(&lab.claim(1)).await.limit_override, Some(9));
+}
+
+pub(super) async fn what_would_be_above_the_largest_limit_is_not_added(lab: Lab) {
+    const MOST: u32 = 65_536;
+    assert_eq!(lab.add_permits(MOST - 1, 2).await, Added::TooMany { limit: MOST - 1 });
+    assert_eq!(lab.add_permits(MOST - 1, 1).await, Added::Raised { limit: MOST });
+
+    let added = lab.add_permits(1, 1).await;
+
+    assert_eq!(added, Added::TooMany { limit: MOST });
+    assert_eq!(lab.status(&lab.claim(1)).await.limit_override, Some(MOST));
 }
 
 pub(super) async fn status_shows_who_holds_and_who_waits(lab: Lab) {

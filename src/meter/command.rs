@@ -3,14 +3,17 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::clock::Instant;
 use crate::failure::BackendError;
 use crate::meter::facade::{CommandEmitter, Raised};
+use crate::outage::{Outage, Turn};
 use crate::stats::{CommandStats, Timing};
 
 /// A method of [`LockBackend`](crate::LockBackend) that asks the backend something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verb {
     Acquire,
+    AddPermits,
     ForceRelease,
     Inspect,
     List,
@@ -22,8 +25,9 @@ pub(crate) enum Verb {
 }
 
 impl Verb {
-    pub(crate) const LABELS: [&str; 9] = [
+    pub(crate) const LABELS: [&str; 10] = [
         "acquire",
+        "add_permits",
         "force_release",
         "inspect",
         "list",
@@ -33,6 +37,10 @@ impl Verb {
         "resize",
         "time",
     ];
+
+    pub(crate) fn label(self) -> &'static str {
+        Self::LABELS[self as usize]
+    }
 }
 
 /// What a call came to.
@@ -72,6 +80,7 @@ pub(crate) struct CommandMeter {
 struct State {
     timings: [Timings; Verb::LABELS.len()],
     link: Option<Link>,
+    outage: Outage,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -88,11 +97,18 @@ struct Link {
 }
 
 impl CommandMeter {
-    pub(crate) fn called(&self, verb: Verb, answer: Answer, took: Duration) {
+    /// A call has ended; answers whether an outage begins or ends with it.
+    pub(crate) fn called(&self, verb: Verb, answer: Answer, took: Duration, now: Instant) -> Option<Turn> {
         let is_ok = answer == Answer::Ok;
-        self.lock()
-            .called(verb, is_ok, answer != Answer::Unavailable, &self.emitter, took);
+        let mut state = self.lock();
+        state.called(verb, is_ok, answer != Answer::Unavailable, &self.emitter, took);
+        let turn = match answer {
+            Answer::Unavailable => state.outage.failed(verb, now),
+            Answer::Ok | Answer::Error => state.outage.worked(verb, now),
+        };
+        drop(state);
         self.emitter.called(verb, is_ok, took);
+        turn
     }
 
     pub(crate) fn backend_up(&self) -> Option<bool> {

@@ -14,6 +14,7 @@ mod tenure;
 mod wait;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,6 +32,7 @@ use crate::error::LossReason;
 use crate::fence::FencingToken;
 use crate::name::Name;
 use crate::stats::{Acquired, Counts, Lost, NameStats, Refreshed, Released, Returned};
+use crate::trace;
 use facade::Emitter;
 
 /// One name in one client. Measuring never waits but for a lock that is held for a few instructions, draws nothing and
@@ -41,6 +43,8 @@ pub(crate) struct Meter {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
     emitter: Emitter,
+    /// Another program's limit that has been told, so that it is told once, whatever the number of handles.
+    other_limit: AtomicU32,
 }
 
 #[derive(Debug, Default)]
@@ -67,6 +71,7 @@ impl Meter {
             clock,
             state: Mutex::new(state),
             emitter,
+            other_limit: AtomicU32::new(0),
         }
     }
 
@@ -85,10 +90,7 @@ impl Meter {
         }
         if let Some(highest) = went_back {
             self.emitter.token_went_back();
-            tracing::error!(
-                name = %self.name, token = %grant.token, %highest,
-                "a token went back: the backend has lost data, and a guarded resource will refuse this permit"
-            );
+            trace::token_went_back(&self.name, grant.token, highest);
         }
     }
 
@@ -111,6 +113,11 @@ impl Meter {
     pub(crate) fn returned(&self, outcome: Returned) {
         self.lock().counts.returns.count(outcome);
         self.emitter.returned(outcome);
+    }
+
+    /// Whether another program's limit is not the one that was told last.
+    pub(crate) fn is_news(&self, other_limit: u32) -> bool {
+        self.other_limit.swap(other_limit, Ordering::Relaxed) != other_limit
     }
 
     /// The time that is left to the live lease that ends first.

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use tracing::Span;
+
 use crate::clock::Instant;
 use crate::meter::Meter;
 use crate::meter::facade::Raised;
 use crate::stats::Acquired;
+use crate::trace;
 
 /// Measures one acquire. Dropped before its end, the acquire was cancelled.
 #[derive(Debug)]
@@ -13,17 +16,23 @@ pub(crate) struct Wait {
     meter: Arc<Meter>,
     since: Instant,
     waiting: Option<Raised>,
+    span: Span,
     ended: bool,
 }
 
 impl Wait {
-    pub(crate) fn begin(meter: &Arc<Meter>, since: Instant) -> Self {
+    pub(crate) fn begin(meter: &Arc<Meter>, since: Instant, permits: u32) -> Self {
         Self {
             meter: Arc::clone(meter),
             since,
             waiting: None,
+            span: trace::acquire(&meter.name, permits),
             ended: false,
         }
+    }
+
+    pub(crate) fn span(&self) -> &Span {
+        &self.span
     }
 
     /// No permit was free at once: from now on it is a waiter.
@@ -41,6 +50,7 @@ impl Wait {
         }
         let waited = self.meter.clock.now().saturating_since(self.since);
         self.meter.acquired(outcome, waited);
+        trace::acquired(&self.span, outcome, waited);
     }
 }
 

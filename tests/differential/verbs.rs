@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use semafence::script::{self, Invocation};
-use semafence::{Claim, FencingToken, Grant, HolderId, Inbox, Name, Queueing, Timestamp};
+use semafence::{Addition, Claim, FencingToken, Grant, HolderId, Inbox, Name, Queueing, Timestamp};
 use semafence_sim::Random;
 
 use crate::draw::{one, word};
@@ -40,6 +40,8 @@ pub(crate) const MUST: &[&str] = &[
     "acquire NOSCRIPT",
     "acquire OOM",
     "acquire WRONGTYPE",
+    "add_permits 0",
+    "add_permits 1",
     "force_release 0",
     "force_release 1",
     "force_release 2",
@@ -131,7 +133,8 @@ impl Cast {
             }
             67..81 => self.refresh(random, claim),
             81..85 => script::force_release(&claim.name, claim.holder),
-            85..90 => {
+            85..87 => self.addition(random, &claim),
+            87..90 => {
                 let limit = *one(random, &[None, None, Some(1), Some(2), Some(4), Some(70)]);
                 script::resize(one(random, &self.names), limit)
             }
@@ -171,6 +174,16 @@ impl Cast {
                 .collect::<Vec<_>>()
                 .iter(),
         )
+    }
+
+    /// Few ids, so that one comes twice, or is a holder's.
+    fn addition(&self, random: &mut Random, claim: &Claim) -> Invocation {
+        script::add_permits(&Addition {
+            name: one(random, &self.names).clone(),
+            id: HolderId::from_bits(u128::from(random.below(HOLDERS + 4))),
+            permits: *one(random, &[1, 1, 2, 65_535]),
+            limit: claim.limit,
+        })
     }
 
     fn trouble(&self, random: &mut Random) -> Step {

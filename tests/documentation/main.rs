@@ -2,5 +2,6 @@
 
 mod document;
 mod links;
+mod migrating;
 mod rights;
 mod tables;

@@ -56,6 +56,7 @@ async fn everything(server: &Server, protocol: Protocol) -> Result<(), Failed> {
     }
     first.resize("resized", Some(2)).await?;
     first.resize("resized", None).await?;
+    first.semaphore("raised", 1).build()?.add_permits(1).await?;
     if first.names().await?.is_empty() {
         return Err("no name is listed".into());
     }

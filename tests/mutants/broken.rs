@@ -7,14 +7,18 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use semafence::{
-    Attempt, BackendError, Claim, Clock, FencingToken, Grant, HolderId, Inbox, LockBackend, Name, Queueing, Standing,
-    Status, Timestamp, Wakeup,
+    Added, Addition, Attempt, BackendError, Claim, Clock, FencingToken, Grant, HolderId, Inbox, LockBackend, Name,
+    Queueing, Standing, Status, Timestamp, Wakeup,
 };
 use semafence_sim::SimClock;
 
 /// What is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Defect {
+    AddingDoesNothing,
+    AddingIsCutOff,
+    AdditionForgetsTheOneBefore,
+    AdditionIsNoticedTooLate,
     AnswersInReverse,
     AskingAgainGoesToTheEnd,
     BusyWaits,
@@ -27,6 +31,7 @@ pub(crate) enum Defect {
     ForceIsAPlainRelease,
     ForceIsNotTold,
     FreshHolderOnRetry,
+    FreshIdOnEachAddition,
     LeasesLastTenTimes,
     LookAfterIsEndless,
     LookingEvicts,
@@ -100,6 +105,14 @@ impl Broken {
             _ => {}
         }
         claim
+    }
+
+    /// An addition that is none: another one in between is lost.
+    async fn read_then_write(&self, addition: &Addition) -> Result<Added, BackendError> {
+        let before = self.inner.inspect(&addition.name).await?.limit_override;
+        let limit = before.unwrap_or(addition.limit) + addition.permits;
+        self.inner.resize(&addition.name, Some(limit)).await?;
+        Ok(Added::Raised { limit })
     }
 
     fn misreport(&self, attempt: Attempt) -> Attempt {
@@ -290,6 +303,25 @@ impl LockBackend for Broken {
             }
         }
         self.inner.resize(name, limit).await
+    }
+
+    async fn add_permits(&self, addition: &Addition) -> Result<Added, BackendError> {
+        let mut addition = addition.clone();
+        match self.defect {
+            Defect::AddingDoesNothing => return Ok(Added::Raised { limit: addition.limit }),
+            Defect::AdditionIsNoticedTooLate => return self.read_then_write(&addition).await,
+            Defect::AdditionForgetsTheOneBefore => {
+                self.inner.resize(&addition.name, None).await?;
+            }
+            Defect::FreshIdOnEachAddition => {
+                addition.id = HolderId::from_bits(u128::from(self.inner.time().await?.as_micros()));
+            }
+            _ => {}
+        }
+        match self.inner.add_permits(&addition).await? {
+            Added::TooMany { limit } if self.has(Defect::AddingIsCutOff) => Ok(Added::Raised { limit }),
+            added => Ok(added),
+        }
     }
 
     fn keeper_handle(&self) -> Arc<dyn LockBackend> {

@@ -15,7 +15,7 @@ use semafence_sim::Sim;
 /// Far more virtual time than any clause takes: a defect that makes one hang is caught as well.
 const HANG: Duration = Duration::from_secs(600);
 
-const CAUGHT: [(&str, Defect); 56] = [
+const CAUGHT: [(&str, Defect); 61] = [
     (
         "slots_of_live_holders_are_distinct_and_below_the_limit",
         Defect::EverySlotIsZero,
@@ -54,6 +54,19 @@ const CAUGHT: [(&str, Defect); 56] = [
         "two_programs_with_different_limits_are_reported",
         Defect::OtherLimitIsHidden,
     ),
+    (
+        "adding_permits_raises_the_limit_in_force",
+        Defect::AdditionForgetsTheOneBefore,
+    ),
+    (
+        "an_addition_that_comes_twice_counts_once",
+        Defect::FreshIdOnEachAddition,
+    ),
+    ("additions_at_the_same_time_all_count", Defect::AdditionIsNoticedTooLate),
+    (
+        "what_would_be_above_the_largest_limit_is_not_added",
+        Defect::AddingIsCutOff,
+    ),
     ("status_shows_who_holds_and_who_waits", Defect::StatusIsEmpty),
     ("looking_changes_nothing", Defect::LookingEvicts),
     ("the_backends_clock_moves", Defect::ClockStands),
@@ -81,6 +94,7 @@ const CAUGHT: [(&str, Defect); 56] = [
     ("a_wake_up_reaches_one_waiter_per_free_slot", Defect::EverybodyIsWoken),
     ("a_forced_release_is_announced_to_the_holder", Defect::MessagesAreLost),
     ("raising_the_limit_serves_waiters", Defect::ResizeDoesNothing),
+    ("adding_permits_serves_waiters", Defect::AddingDoesNothing),
     (
         "a_waiter_removed_by_force_does_not_come_back",
         Defect::ForceIsAPlainRelease,

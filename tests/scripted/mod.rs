@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use semafence::{
-    Attempt, BackendError, Claim, Failure, FencingToken, Grant, HolderId, Inbox, LockBackend, Name, Outcome, Queueing,
-    Standing, Status, Timestamp, Wakeup,
+    Added, Addition, Attempt, BackendError, Claim, Failure, FencingToken, Grant, HolderId, Inbox, LockBackend, Name,
+    Outcome, Queueing, Standing, Status, Timestamp, Wakeup,
 };
 
 #[derive(Debug, Default)]
@@ -94,6 +94,9 @@ impl LockBackend for Scripted {
         unreachable!()
     }
     async fn resize(&self, _: &Name, _: Option<u32>) -> Result<Option<u32>, BackendError> {
+        unreachable!()
+    }
+    async fn add_permits(&self, _: &Addition) -> Result<Added, BackendError> {
         unreachable!()
     }
     fn keeper_handle(&self) -> Arc<dyn LockBackend> {

@@ -9,8 +9,8 @@ use futures::stream::BoxStream;
 use redis::{Cmd, Pipeline, Value};
 use semafence::script::{self, Invocation, Reply};
 use semafence::{
-    Attempt, BackendError, Claim, Error, Failure, HolderId, Inbox, LockBackend, Name, Outcome, Queueing, Standing,
-    Status, Timestamp, Wakeup,
+    Added, Addition, Attempt, BackendError, Claim, Error, Failure, HolderId, Inbox, LockBackend, Name, Outcome,
+    Queueing, Standing, Status, Timestamp, Wakeup,
 };
 
 use crate::lane::{Deadline, Lane};
@@ -217,6 +217,13 @@ impl LockBackend for Redis {
     async fn resize(&self, name: &Name, limit: Option<u32>) -> Result<Option<u32>, BackendError> {
         let reply = self.call(script::resize(name, limit), self.response_timeout()).await?;
         script::read_resized(&reply)
+    }
+
+    async fn add_permits(&self, addition: &Addition) -> Result<Added, BackendError> {
+        let reply = self
+            .call(script::add_permits(addition), self.response_timeout())
+            .await?;
+        script::read_added(&reply)
     }
 
     fn keeper_handle(&self) -> Arc<dyn LockBackend> {

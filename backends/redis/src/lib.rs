@@ -37,8 +37,8 @@ pub use redis;
 pub use tls::Tls;
 
 pub use semafence::{
-    Attempt, BackendError, Busy, Claim, Clock, Closed, Config, DEFAULT_NAMESPACE, Error, Failure, Fence, FencingToken,
-    Grant, HolderId, HolderStatus, Inbox, Instant, KeeperMode, LeaseTime, LockBackend, Loss, LossReason, Name, Outcome,
-    OwnedPermit, ParseHolderIdError, Permit, Queued, Queueing, StaleToken, Standing, Status, Strategy, SystemClock,
-    Timestamp, WaiterStatus, Wakeup, script,
+    Added, Addition, Attempt, BackendError, Busy, Claim, Clock, Closed, Config, DEFAULT_NAMESPACE, Error, Failure,
+    Fence, FencingToken, Grant, HolderId, HolderStatus, Inbox, Instant, KeeperMode, LeaseTime, LockBackend, Loss,
+    LossReason, Name, Outcome, OwnedPermit, ParseHolderIdError, Permit, Queued, Queueing, StaleToken, Standing, Status,
+    Strategy, SystemClock, Timestamp, WaiterStatus, Wakeup, script,
 };

@@ -120,6 +120,35 @@ fn a_client_is_asked_about_its_server_and_closed() {
     assert!(matches!(wide.try_acquire(), Err(Error::Closed)));
 }
 
+/// SCENARIOS 8, 40.
+#[test]
+fn a_thread_counts_permits_adds_some_and_gives_back_what_it_forgot() {
+    let Some(server) = servers::any_server_or_skip() else {
+        return;
+    };
+    let client = blocking::connect(&server.url()).unwrap();
+    let semaphore = client.semaphore("counted", 2).build().unwrap();
+    let mutex = client.mutex("locked").build().unwrap();
+    semaphore.acquire_many(2).unwrap().forget();
+
+    assert_eq!(semaphore.available_permits().unwrap(), 0);
+    assert_eq!(semaphore.add_permits(3).unwrap(), 5);
+    assert_eq!(
+        (semaphore.limit().unwrap(), semaphore.available_permits().unwrap()),
+        (5, 3)
+    );
+    assert!(matches!(
+        semaphore.release_many(3),
+        Err(Error::OverRelease { held: 2, .. })
+    ));
+    semaphore.release_many(2).unwrap();
+    assert_eq!(semaphore.available_permits().unwrap(), 5);
+    assert_eq!(semaphore.resize(None).unwrap(), Some(5));
+    assert!(!mutex.is_locked().unwrap());
+    let _locked = mutex.lock().unwrap();
+    assert!(mutex.is_locked().unwrap());
+}
+
 #[tokio::test]
 async fn a_thread_that_drives_async_tasks_must_not_wait_and_nothing_is_sent() {
     let Some(server) = servers::any_server_or_skip() else {

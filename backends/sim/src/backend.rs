@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use futures::stream::{BoxStream, Stream, StreamExt};
 use semafence::script::{self, Invocation, Reply};
 use semafence::{
-    Attempt, BackendError, Claim, Clock, Failure, HolderId, Inbox, LockBackend, Name, Outcome, Queueing, Standing,
-    Status, Timestamp, Wakeup,
+    Added, Addition, Attempt, BackendError, Claim, Clock, Failure, HolderId, Inbox, LockBackend, Name, Outcome,
+    Queueing, Standing, Status, Timestamp, Wakeup,
 };
 use tokio::sync::mpsc;
 
@@ -275,6 +275,11 @@ impl LockBackend for SimBackend {
     async fn resize(&self, name: &Name, limit: Option<u32>) -> Result<Option<u32>, BackendError> {
         let reply = self.invoke(&script::resize(name, limit), TIMEOUT).await?;
         script::read_resized(&reply)
+    }
+
+    async fn add_permits(&self, addition: &Addition) -> Result<Added, BackendError> {
+        let reply = self.invoke(&script::add_permits(addition), TIMEOUT).await?;
+        script::read_added(&reply)
     }
 
     fn keeper_handle(&self) -> Arc<dyn LockBackend> {

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use semafence::{
-    Attempt, BackendError, Claim, HolderId, Inbox, LockBackend, Name, Queueing, Standing, Status, Timestamp, Wakeup,
+    Added, Addition, Attempt, BackendError, Claim, HolderId, Inbox, LockBackend, Name, Queueing, Standing, Status,
+    Timestamp, Wakeup,
 };
 use tokio::sync::watch;
 
@@ -110,6 +111,11 @@ impl LockBackend for Pausable {
     async fn resize(&self, name: &Name, limit: Option<u32>) -> Result<Option<u32>, BackendError> {
         self.go().await;
         self.backend.resize(name, limit).await
+    }
+
+    async fn add_permits(&self, addition: &Addition) -> Result<Added, BackendError> {
+        self.go().await;
+        self.backend.add_permits(addition).await
     }
 
     fn keeper_handle(&self) -> Arc<dyn LockBackend> {

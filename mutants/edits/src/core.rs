@@ -64,7 +64,7 @@ pub const CORE: &[Edit] = &[
                 retry: self.terms.config.retries_refresh_after(),
             };
             let core = &self.terms.core;
-            let lease = Lease::new(self.claim.clone(), grant, self.now(), Arc::clone(&core.clock), &self.terms.meter);
+            let lease = Lease::new(self.claim.clone(), grant, self.now(), Arc::clone(&core.clock), &self.terms.meter, &self.caller);
             if let Some(lease) = lease {
                 let _kept = core.keeper.keep(Arc::new(lease), intervals, self.now());
             }",
@@ -121,7 +121,7 @@ pub const CORE: &[Edit] = &[
     Edit::instead(
         "drop_does_not_release",
         "held.rs",
-        "End::Lost(_) | End::Released => «self.core.keeper.give_back(self.lease.claim_to_release())»,",
+        "End::Lost(_) | End::Released => «keeper.give_back(lease.claim_to_release())»,",
         "",
     ),
     Edit::instead(

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use semafence::{
-    Attempt, BackendError, Claim, FencingToken, Grant, HolderId, Inbox, LockBackend, Name, Queueing, Standing, Status,
-    Timestamp, Wakeup,
+    Added, Addition, Attempt, BackendError, Claim, FencingToken, Grant, HolderId, Inbox, LockBackend, Name, Queueing,
+    Standing, Status, Timestamp, Wakeup,
 };
 
 #[derive(Debug)]
@@ -52,6 +52,10 @@ impl LockBackend for Granting {
     }
 
     async fn resize(&self, _: &Name, _: Option<u32>) -> Result<Option<u32>, BackendError> {
+        unimplemented!("not measured")
+    }
+
+    async fn add_permits(&self, _: &Addition) -> Result<Added, BackendError> {
         unimplemented!("not measured")
     }
 

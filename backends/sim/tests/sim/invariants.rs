@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use semafence::script::Reply;
-use semafence::{Attempt, Claim, FencingToken, HolderId, LockBackend, Queueing, Standing};
+use semafence::{Added, Addition, Attempt, Claim, FencingToken, HolderId, LockBackend, Queueing, Standing};
 use semafence_sim::{Random, Server, Sim, run};
 
 use crate::support::{Bench, sleep};
@@ -49,6 +49,7 @@ impl Model {
             65..88 => self.release().await,
             88..91 => self.force().await,
             91..94 => self.resize().await,
+            94 => self.add_permits().await,
             _ => {
                 let ms = [1, 30, 300, 1_100, 3_500][self.random.below(5) as usize];
                 sleep(Duration::from_millis(ms)).await;
@@ -163,6 +164,25 @@ impl Model {
         self.bench.backend.resize(&self.bench.name, limit).await.unwrap();
         self.limit = limit.unwrap_or(self.bench.limit);
         self.marks.insert("resized");
+    }
+
+    /// At most as many as a resize makes.
+    async fn add_permits(&mut self) {
+        if self.limit >= self.bench.limit * 2 {
+            return;
+        }
+        let addition = Addition {
+            name: self.bench.name.clone(),
+            id: HolderId::from_bits(u128::from(self.random.draw())),
+            permits: 1,
+            limit: self.bench.limit,
+        };
+        for _ in 0..2 {
+            let added = self.bench.backend.add_permits(&addition).await.unwrap();
+            assert_eq!(added, Added::Raised { limit: self.limit + 1 });
+        }
+        self.limit += 1;
+        self.marks.insert("added");
     }
 
     fn any_claim(&mut self) -> Option<Claim> {
@@ -300,6 +320,7 @@ fn invariants_hold_after_every_step_of_random_runs() {
     }
 
     let expected = [
+        "added",
         "busy",
         "forced",
         "given up",

@@ -200,5 +200,26 @@ fn holders_beyond_those_that_are_listed_are_counted() {
 
         assert_eq!((status.holders.len(), status.holders_total), (1_000, 1_500));
         assert_eq!((status.waiters.len(), status.waiters_total), (1_000, 1_600));
+        assert_eq!(status.used(), 1_500);
+    });
+}
+
+#[test]
+fn slots_beyond_those_that_are_listed_are_counted_and_those_of_ended_leases_are_not() {
+    run(1, |sim| async move {
+        let mut bench = Bench::new(&sim, 6_000);
+        bench.ttl = HOUR;
+        for holder in 0..1_200 {
+            bench.grant(&bench.weighing(holder, 2)).await;
+        }
+        bench.ttl = TTL;
+        for holder in 2_000..3_200 {
+            bench.grant(&bench.weighing(holder, 2)).await;
+        }
+        sleep(TTL * 2).await;
+
+        let status = bench.status().await;
+
+        assert_eq!((status.holders_total, status.used()), (1_200, 2_400));
     });
 }
