@@ -345,6 +345,7 @@ mod tests {
             readable += usize::from(read_standings(&reply, 2).is_ok());
             readable += usize::from(read_names("ns", &reply).is_ok());
             readable += usize::from(read_resized(&reply).is_ok());
+            readable += usize::from(read_added(&reply).is_ok());
         }
 
         assert!(readable > 100, "some of them are good by chance: {readable}");
