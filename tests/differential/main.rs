@@ -22,7 +22,7 @@ use campaign::on_every_server;
 
 on_every_server! {
     /// Our scripts, with random claims, times, limits and interference.
-    verbs_answer_alike, verbs::draw, 60, verbs::MUST
+    verbs_answer_alike, verbs::draw, 120, verbs::MUST
 }
 
 on_every_server! {
