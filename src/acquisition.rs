@@ -62,9 +62,7 @@ pub(crate) struct Acquisition<'a> {
 impl<'a> Acquisition<'a> {
     pub(crate) fn new(terms: &'a Terms, weight: u32) -> Result<Self, Error> {
         let (core, config) = (&terms.core, &terms.config);
-        if core.closed.is_cancelled() {
-            return Err(Error::Closed);
-        }
+        core.check_open()?;
         if weight == 0 || weight > config.limit {
             let reason = format!("is {weight}, not within 1 to the limit of {}", config.limit);
             return Err(Error::config("permits", reason));

@@ -126,9 +126,12 @@ impl Claim {
     }
 }
 
+/// How long one verb may take that no lease hurries.
+pub(crate) const OPERATION_TIMEOUT_MAX: Duration = Duration::from_secs(2);
+
 /// How long one verb may take for leases of this ttl.
 pub(crate) fn operation_timeout(ttl: Duration) -> Duration {
-    (ttl / 6).min(Duration::from_secs(2))
+    (ttl / 6).min(OPERATION_TIMEOUT_MAX)
 }
 
 /// What to do when no slot is free.

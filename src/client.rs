@@ -200,8 +200,8 @@ impl<B: LockBackend, C: Clock> Client<B, C> {
         self.core.meters.stats()
     }
 
-    /// Gives everything back, [forgotten](crate::Permit::forget) permits too: waits end with [`Error::Closed`], permits that are still out are lost with
-    /// [`LossReason::Closed`](crate::LossReason::Closed), and their slots are released.
+    /// Gives everything back, [forgotten](crate::Permit::forget) permits too: waits end with [`Error::Closed`], permits
+    /// that are still out are lost with [`LossReason::Closed`](crate::LossReason::Closed), and their slots are released.
     ///
     /// Returns when the backend has confirmed all of them, or has not for one ttl of each. Clones of this client are
     /// closed too.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::stream::BoxStream;
 
-use crate::backend::{Added, Addition, Attempt, Claim, LockBackend, Queueing, Standing, Wakeup};
+use crate::backend::{Added, Addition, Attempt, Claim, LockBackend, OPERATION_TIMEOUT_MAX, Queueing, Standing, Wakeup};
 use crate::clock::{Clock, Instant, Timestamp};
 use crate::failure::BackendError;
 use crate::holder::{HolderId, Inbox};
@@ -16,9 +16,6 @@ use crate::name::Name;
 use crate::outage::Turn;
 use crate::status::Status;
 use crate::trace;
-
-/// How long one verb may take that no lease hurries.
-pub(crate) const OPERATION_TIMEOUT_MAX: Duration = Duration::from_secs(2);
 
 /// A backend, or the keeper's handle to it, and the measure of its calls.
 ///

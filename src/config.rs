@@ -275,7 +275,7 @@ impl Config {
     }
 }
 
-fn within<T: PartialOrd + std::fmt::Debug>(
+pub(crate) fn within<T: PartialOrd + std::fmt::Debug>(
     field: &'static str,
     value: &T,
     range: &RangeInclusive<T>,

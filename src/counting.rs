@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use crate::backend::{Added, Addition};
+use crate::backend::{Added, Addition, OPERATION_TIMEOUT_MAX};
 use crate::call::in_time;
-use crate::commands::OPERATION_TIMEOUT_MAX;
-use crate::config::LIMIT;
+use crate::config::{LIMIT, within};
 use crate::core::Core;
 use crate::error::Error;
 use crate::failure::{BackendError, Outcome};
@@ -33,9 +32,8 @@ impl Core {
     }
 
     pub(crate) async fn resize(&self, name: &Name, limit: Option<u32>) -> Result<Option<u32>, Error> {
-        if limit.is_some_and(|limit| !LIMIT.contains(&limit)) {
-            let reason = format!("is {}, not within 1 to {}", limit.unwrap_or_default(), LIMIT.end());
-            return Err(Error::config("limit", reason));
+        if let Some(limit) = limit {
+            within("limit", &limit, &LIMIT)?;
         }
         self.check_open()?;
         let before = self.backend.resize(name, limit).await;
@@ -46,10 +44,7 @@ impl Core {
 
     /// Adds to the limit in force, which is `limit` where none is stored; answers with what it is now.
     pub(crate) async fn add_permits(&self, name: &Name, limit: u32, permits: u32) -> Result<u32, Error> {
-        if permits == 0 || permits >= *LIMIT.end() {
-            let reason = format!("is {permits}, not within 1 to {}", LIMIT.end() - 1);
-            return Err(Error::config("permits", reason));
-        }
+        within("permits", &permits, &(1..=LIMIT.end() - 1))?;
         self.check_open()?;
         let addition = Addition {
             name: name.clone(),

@@ -117,9 +117,7 @@ impl Tie {
             Some(answer) => answer,
             None => Err(BackendError::timed_out(claims[0].timeout())),
         });
-        if !matches!(&answer, Err(error) if error.outcome() == Outcome::Unknown) {
-            self.lease.answered();
-        }
+        self.lease.asked(&answer);
         self.lease.meter.refreshed(Refreshed::of(&answer));
         match answer.map_err(|error| Error::backend("refresh", &self.lease.claim.name, error))? {
             Standing::Held => {

@@ -13,7 +13,7 @@ use crate::call::{at, in_time};
 use crate::clock::{Clock, Instant};
 use crate::commands::Commands;
 use crate::error::{Error, LossReason};
-use crate::failure::{BackendError, Outcome};
+use crate::failure::BackendError;
 use crate::fence::FencingToken;
 use crate::holder::HolderId;
 use crate::lease::{End, Lease};
@@ -404,9 +404,7 @@ impl Shared {
     /// The four outcomes of a refresh: held, lost, unknown, refused.
     fn judge(&self, state: &mut State, lease: &Arc<Lease>, asked_at: Instant, answer: Result<Standing, BackendError>) {
         let holder = lease.claim.holder;
-        if !matches!(&answer, Err(error) if error.outcome() == Outcome::Unknown) {
-            lease.answered();
-        }
+        lease.asked(&answer);
         if state.schedule.contains(holder) {
             lease.meter.refreshed(Refreshed::of(&answer));
         }

@@ -8,9 +8,10 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
-use crate::backend::{Claim, Grant};
+use crate::backend::{Claim, Grant, Standing};
 use crate::clock::{Clock, Instant};
 use crate::error::LossReason;
+use crate::failure::{BackendError, Outcome};
 use crate::meter::{Meter, Tenure};
 use crate::trace;
 
@@ -94,9 +95,11 @@ impl Lease {
         self.look().unanswered += 1;
     }
 
-    /// It has been answered, or never arrived.
-    pub(crate) fn answered(&self) {
-        self.look().unanswered -= 1;
+    /// What came of it: unless that is unknown, it arrives no more.
+    pub(crate) fn asked(&self, answer: &Result<Standing, BackendError>) {
+        if !matches!(answer, Err(error) if error.outcome() == Outcome::Unknown) {
+            self.look().unanswered -= 1;
+        }
     }
 
     /// The claim for its release: where a refresh may still arrive that a server with a [`grace`](Claim::grace) would

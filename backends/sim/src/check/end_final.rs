@@ -15,7 +15,7 @@ pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
         let Some(at) = stay.revived else { continue };
         let span = Span::new(stay.span.from.min(at).saturating_sub(SLACK), at);
         // Its refreshes went to the other side of a split.
-        let is_taken_in = facts.troubles.befell_all(Trouble::Grace, Span::new(at, at));
+        let is_taken_in = facts.troubles.is_grace(at);
         if !facts.troubles.befell_all(Trouble::Clock, span) && !facts.servers.forgot_within(span) && !is_taken_in {
             let text = format!(
                 "the lease of {} of {} had ended, and is brought back",

@@ -1,7 +1,6 @@
 //! A loss is told before the permit can be granted to another.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use semafence::HolderId;
 
@@ -93,12 +92,10 @@ fn turns<'a>(facts: &Facts<'a>) -> BTreeMap<(&'a str, u32), Vec<Turn>> {
     turns
 }
 
-/// Only where a token was given: a lease that another server shows later is no gift.
 fn gifts_by_slot<'f, 'a>(facts: &'f Facts<'a>) -> BTreeMap<(&'a str, u32), Vec<&'f Stay<'a>>> {
     let mut gifts: BTreeMap<(&str, u32), Vec<&Stay<'_>>> = BTreeMap::new();
     for stay in &facts.records.stays {
-        let home: Option<Duration> = facts.records.homes.get(&(stay.holder, stay.token)).map(|home| home.at);
-        if home == Some(stay.span.from) {
+        if facts.records.is_gift(stay) {
             for slot in stay.slots {
                 gifts.entry((stay.name, *slot)).or_default().push(stay);
             }

@@ -102,6 +102,12 @@ impl<'a> Records<'a> {
         }
     }
 
+    /// Whether a token was given with it: a lease that another server shows later is no gift.
+    pub(super) fn is_gift(&self, stay: &Stay<'_>) -> bool {
+        let home = self.homes.get(&(stay.holder, stay.token));
+        home.is_some_and(|home| home.at == stay.span.from)
+    }
+
     fn shake(&mut self, server: ServerId, shock: Shock, disrupts: bool) {
         for ((_, _), current) in self.current.iter_mut().filter(|((of, _), _)| *of == server) {
             current.disrupted |= disrupts;

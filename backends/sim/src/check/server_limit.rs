@@ -72,10 +72,7 @@ impl<'a> Rule<'_, 'a> {
         let records = &self.facts.records;
         let arrived = turn.arrived.iter().map(|stay| &records.stays[*stay]);
         // What was taken in again was granted by another, under the limit of its time.
-        let given = arrived.filter(|stay| {
-            let home = records.homes.get(&(stay.holder, stay.token));
-            home.is_some_and(|home| home.at == turn.at)
-        });
+        let given = arrived.filter(|stay| records.is_gift(stay));
         let own = |life: &Life<'_>| life.asked.limit;
         let own = given
             .map(|stay| self.facts.life_of(stay.holder).map_or(largest, own))

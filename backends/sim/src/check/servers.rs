@@ -13,14 +13,27 @@ pub(super) struct Reign {
     pub(super) span: Span,
 }
 
+/// A server that forgot what it had confirmed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Forget {
+    pub(super) at: Duration,
+    server: ServerId,
+    /// Whether a grace helps: not where only a key was lost.
+    all: bool,
+}
+
+impl Forget {
+    fn is_within(&self, span: Span) -> bool {
+        span.from <= self.at && self.at <= span.until
+    }
+}
+
 /// All reigns, and what masters forgot.
 #[derive(Debug, Default)]
 pub(super) struct Servers {
     pub(super) reigns: Vec<Reign>,
-    /// When data was lost, by which server.
-    pub(super) forgets: Vec<(Duration, ServerId)>,
-    /// When only a key was lost: no grace helps against that.
-    gaps: Vec<Duration>,
+    /// What was lost, in the order in which it was.
+    pub(super) forgets: Vec<Forget>,
     /// When which server began another generation.
     begins: Vec<(Duration, ServerId)>,
     /// When two served one site at once.
@@ -36,22 +49,21 @@ impl Servers {
                 self.end(*server, at);
                 self.begin(*server, *epoch, at);
                 if *forgot {
-                    self.forgets.push((at, *server));
+                    self.forget(at, *server, true);
                 }
             }
             What::Demoted { server } => {
                 self.first_master(*server);
                 self.end(*server, at);
             }
-            What::Forgot { server, all } => {
-                self.forgets.push((at, *server));
-                if !all {
-                    self.gaps.push(at);
-                }
-            }
+            What::Forgot { server, all } => self.forget(at, *server, *all),
             What::Began { server } => self.begins.push((at, *server)),
             _ => {}
         }
+    }
+
+    fn forget(&mut self, at: Duration, server: ServerId, all: bool) {
+        self.forgets.push(Forget { at, server, all });
     }
 
     /// A server that speaks before anybody of its site was promoted has been the master from the start.
@@ -112,20 +124,20 @@ impl Servers {
     }
 
     pub(super) fn forgot_within(&self, span: Span) -> bool {
-        self.forgets.iter().any(|(at, _)| span.from <= *at && *at <= span.until)
+        self.forgets.iter().any(|forget| forget.is_within(span))
     }
 
     /// Whether a key was lost, and not all data.
     pub(super) fn lost_a_key_within(&self, span: Span) -> bool {
-        self.gaps.iter().any(|at| span.contains(*at) || span.until == *at)
+        self.forgets.iter().any(|forget| !forget.all && forget.is_within(span))
     }
 
     /// While nothing may be granted: from when a server took over or lost its data until the grace is over that begins with
     /// the first call that it answers, and wherever another generation begins for another reason.
     pub(super) fn graces(&self, grace: Duration) -> impl Iterator<Item = Span> {
         let changes = self.reigns.iter().map(|reign| (reign.span.from, reign.server));
-        let losses = self.forgets.iter().filter(|(at, _)| !self.gaps.contains(at));
-        let changes = changes.chain(losses.copied());
+        let losses = self.forgets.iter().filter(|forget| forget.all);
+        let changes = changes.chain(losses.map(|forget| (forget.at, forget.server)));
         let first_after = |from: Duration, server: ServerId| {
             let mut begins = self.begins.iter().filter(move |(at, of)| *of == server && *at >= from);
             begins.next().map_or(Duration::MAX, |(at, _)| *at)

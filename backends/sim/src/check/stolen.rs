@@ -32,7 +32,7 @@ fn is_stolen(facts: &Facts<'_>, turn: &Turn<'_>, stay: &Stay<'_>) -> bool {
         return false;
     }
     // What was granted on the other side of a split is taken in again, and has the larger token.
-    if facts.troubles.befell_all(Trouble::Grace, Span::new(turn.at, turn.at)) {
+    if facts.troubles.is_grace(turn.at) {
         return false;
     }
     let candidates = facts.candidates_of(stay);

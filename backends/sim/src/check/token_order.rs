@@ -98,7 +98,7 @@ const STEPS: Duration = Duration::from_secs(4);
 /// it; data was lost again and again; or both sides of a split began from nothing.
 pub(super) fn is_beyond_guarantee(facts: &Facts<'_>, span: Span) -> bool {
     let mut splits = facts.servers.splits.iter().filter(|split| split.touches(&span));
-    let forgets = || facts.servers.forgets.iter().map(|(at, _)| *at);
+    let forgets = || facts.servers.forgets.iter().map(|forget| forget.at);
     let since = |from: Duration| forgets().filter(move |at| from <= *at && *at <= span.until);
     // A master that lost data and then was lost with all that it had granted: the next one has only its clock as well.
     let in_a_row = || since(span.from).next().is_some() && since(reign_began(facts, span.from)).count() >= 2;

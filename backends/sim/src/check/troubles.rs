@@ -43,18 +43,19 @@ impl Troubles {
 
     /// Nothing was granted.
     pub(super) fn pause(&mut self, grace: Span) {
-        self.begin(grace.from, None, Trouble::Grace, None);
-        if let Some(fault) = self.faults.last_mut() {
-            fault.span = grace;
-        }
+        self.add(None, Trouble::Grace, None, grace);
     }
 
     fn begin(&mut self, at: Duration, number: Option<u32>, trouble: Trouble, client: Option<u32>) {
+        self.add(number, trouble, client, Span::new(at, Duration::MAX));
+    }
+
+    fn add(&mut self, number: Option<u32>, trouble: Trouble, client: Option<u32>, span: Span) {
         self.faults.push(Fault {
             number,
             trouble,
             client,
-            span: Span::new(at, Duration::MAX),
+            span,
             ceased: None,
         });
     }
@@ -109,6 +110,11 @@ impl Troubles {
     pub(super) fn befell_all(&self, trouble: Trouble, span: Span) -> bool {
         self.within(span)
             .any(|fault| fault.trouble == trouble && fault.client.is_none())
+    }
+
+    /// Whether nothing was granted at that moment, and what was forgotten was taken in.
+    pub(super) fn is_grace(&self, at: Duration) -> bool {
+        self.befell_all(Trouble::Grace, Span::new(at, at))
     }
 
     /// The first moment from `from` on after which this client is calm for `rest`.

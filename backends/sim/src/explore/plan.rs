@@ -121,8 +121,8 @@ impl fmt::Display for Plan {
 impl FromStr for Plan {
     type Err = ParsePlanError;
 
-    /// Reads what `Display` prints: four lines, `grace on` where it is, then one for each fault. Empty lines and those that begin with `#` are
-    /// passed over. A fault must befall a client or a server that there is.
+    /// Reads what `Display` prints: four lines, `grace on` where it is, then one for each fault. Empty lines and those
+    /// that begin with `#` are passed over. A fault must befall a client or a server that there is.
     fn from_str(text: &str) -> Result<Self, ParsePlanError> {
         let lines = (1..).zip(text.lines().map(str::trim));
         let mut lines = lines

@@ -36,16 +36,8 @@ impl World {
                 self.asked(wire, args, reply);
             }
             if keys[0].ends_with(STATE) {
-                let before = self
-                    .records
-                    .get(&(server, keys[0].clone()))
-                    .map_or(0, |record| record.holders.len());
-                self.record(server, &keys[0]);
-                let after = self
-                    .records
-                    .get(&(server, keys[0].clone()))
-                    .map_or(0, |record| record.holders.len());
-                if script.name == "refresh" && after > before {
+                let arrived = self.record(server, &keys[0]);
+                if script.name == "refresh" && arrived {
                     self.marks.hit("a forgotten permit was taken in again");
                 }
                 self.watch_generation(server);
@@ -102,32 +94,33 @@ impl World {
         }
     }
 
-    /// Tells what a server knows of one name, if that is new.
-    fn record(&mut self, server: ServerId, state_key: &[u8]) {
+    /// Tells what a server knows of one name, if that is new; answers whether it has more holders than before.
+    fn record(&mut self, server: ServerId, state_key: &[u8]) -> bool {
         let now = self.now;
         let node = &self.sites[server.site as usize].nodes[server.node as usize];
         if node.following.is_some() {
-            return;
+            return false;
         }
         let mut record = read(node, state_key, now);
         let asker = |holder| self.askers.get(&holder).copied();
         record.holders.iter_mut().for_each(|one| one.client = asker(one.holder));
         record.waiters.iter_mut().for_each(|one| one.client = asker(one.holder));
         let key = (server, state_key.to_vec());
-        if self.records.get(&key) != Some(&record) {
-            self.tell(What::Record(record.clone()));
-            self.records.insert(key, record);
+        let before = self.records.get(&key);
+        if before == Some(&record) {
+            return false;
         }
+        let arrived = record.holders.len() > before.map_or(0, |before| before.holders.len());
+        self.tell(What::Record(record.clone()));
+        self.records.insert(key, record);
+        arrived
     }
 }
 
 /// What the tokens of a server's generation are counted from.
 fn base(node: &Node) -> Option<Bytes> {
     match node.keys().peek(GENERATION) {
-        Some(Value::Hash(record)) => record
-            .iter()
-            .find(|(field, _)| *field == b"base")
-            .map(|(_, base)| base.clone()),
+        Some(Value::Hash(record)) => record.get(&b"base"[..]).cloned(),
         _ => None,
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use semafence::{Attempt, Claim, FencingToken, Grant, HolderId, LockBackend, Queueing, Standing};
+use semafence::{Attempt, Busy, Claim, FencingToken, Grant, HolderId, LockBackend, Queueing, Standing};
 use semafence_sim::{Direction, Link, run};
 
 use crate::support::{Bench, TTL, id, sleep};
@@ -23,6 +23,14 @@ async fn bench(sim: &semafence_sim::Sim, limit: u32) -> Bench {
 fn asking(bench: &Bench, holder: u128) -> Claim {
     Claim {
         grace: TTL,
+        ..bench.claim(holder)
+    }
+}
+
+fn asking_long(bench: &Bench, holder: u128) -> Claim {
+    Claim {
+        ttl: TTL * 4,
+        grace: TTL * 4,
         ..bench.claim(holder)
     }
 }
@@ -52,6 +60,14 @@ fn granted(bench: &Bench, holder: u128, token: u64, slots: &[u32]) -> Claim {
     )
 }
 
+/// Asks without waiting, and must not be granted.
+async fn kept_back(bench: &Bench, holder: u128) -> Busy {
+    match bench.attempt(&asking(bench, holder), Queueing::Never).await {
+        Attempt::Busy(busy) => busy,
+        other => panic!("it was not kept back: {other:?}"),
+    }
+}
+
 fn promote(bench: &Bench) {
     bench.server.set_replid(&"b".repeat(40));
 }
@@ -68,9 +84,7 @@ fn a_server_that_took_over_grants_nothing_for_as_long_as_a_lease_lasts() {
         let bench = bench(&sim, 1).await;
         promote(&bench);
 
-        let Attempt::Busy(busy) = bench.attempt(&asking(&bench, 1), Queueing::Never).await else {
-            panic!("it was not kept back");
-        };
+        let busy = kept_back(&bench, 1).await;
         assert_eq!((busy.used, busy.look_after), (0, TTL));
         sleep(TTL - Duration::from_millis(20)).await;
         assert!(bench.is_busy(&asking(&bench, 1)).await);
@@ -127,11 +141,7 @@ fn whoever_is_on_record_goes_on_during_the_grace() {
 fn the_longest_grace_that_anybody_asked_for_counts() {
     run(1, |sim| async move {
         let bench = bench(&sim, 2).await;
-        let long = Claim {
-            ttl: TTL * 4,
-            grace: TTL * 4,
-            ..bench.claim(1)
-        };
+        let long = asking_long(&bench, 1);
         bench.grant(&long).await;
         promote(&bench);
 
@@ -146,19 +156,13 @@ fn the_longest_grace_that_anybody_asked_for_counts() {
 fn a_grace_that_nobody_needs_any_more_is_forgotten() {
     run(1, |sim| async move {
         let bench = bench(&sim, 1).await;
-        let long = Claim {
-            ttl: TTL * 4,
-            grace: TTL * 4,
-            ..bench.claim(1)
-        };
+        let long = asking_long(&bench, 1);
         bench.grant(&long).await;
         bench.release(&long).await;
         bench.grant(&asking(&bench, 2)).await;
         promote(&bench);
 
-        let Attempt::Busy(busy) = bench.attempt(&asking(&bench, 3), Queueing::Never).await else {
-            panic!("it was not kept back");
-        };
+        let busy = kept_back(&bench, 3).await;
         assert_eq!(busy.look_after, TTL);
     });
 }
