@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::stream::BoxStream;
+use futures::stream::{self, BoxStream, StreamExt};
 
 use crate::clock::Timestamp;
 use crate::failure::BackendError;
@@ -56,6 +56,12 @@ pub trait LockBackend: Debug + Send + Sync + 'static {
     /// Grants and wake-ups for this inbox, all names over one connection. Returns once messages can no longer be
     /// missed. May repeat, may be late, and resumes after a reconnect with [`Wakeup::Missed`]; ends only with the backend.
     async fn notify(&self, inbox: Inbox) -> Result<BoxStream<'static, Wakeup>, BackendError>;
+
+    /// An item each time a lost connection of this handle is there again, perhaps to another server: what was kept may be
+    /// forgotten there. Connects by itself, and never ends.
+    fn reconnects(&self) -> BoxStream<'static, ()> {
+        stream::pending().boxed()
+    }
 
     /// Who holds, who waits, since when. Changes nothing.
     async fn inspect(&self, name: &Name) -> Result<Status, BackendError>;
@@ -283,6 +289,10 @@ impl<B: LockBackend + ?Sized> LockBackend for Arc<B> {
 
     async fn notify(&self, inbox: Inbox) -> Result<BoxStream<'static, Wakeup>, BackendError> {
         (**self).notify(inbox).await
+    }
+
+    fn reconnects(&self) -> BoxStream<'static, ()> {
+        (**self).reconnects()
     }
 
     async fn inspect(&self, name: &Name) -> Result<Status, BackendError> {

@@ -40,6 +40,10 @@ impl Commands {
         self.backend.fails_over()
     }
 
+    pub(crate) fn reconnects(&self) -> BoxStream<'static, ()> {
+        self.backend.reconnects()
+    }
+
     pub(crate) async fn refresh(&self, claims: &[Claim]) -> Vec<Result<Standing, BackendError>> {
         let call = self.call(Verb::Refresh, claims.iter().map(Claim::timeout).min());
         let answers = self.backend().refresh(claims).await;

@@ -247,6 +247,7 @@ struct Plan {
     returns: Vec<Claim>,
     losses: Vec<Arc<Lease>>,
     next: Option<Instant>,
+    keeps: bool,
     finished: bool,
 }
 
@@ -266,6 +267,7 @@ async fn run(shared: Arc<Shared>) {
     // Apart, and refreshes first: a lease must not wait behind thousands of permits on their way back.
     let mut refreshes = FuturesUnordered::<BoxFuture<'static, Done>>::new();
     let mut returns = FuturesUnordered::<BoxFuture<'static, Done>>::new();
+    let mut reconnects = shared.backend.reconnects();
     for turn in 1_u64.. {
         if turn.is_multiple_of(TURNS) {
             tokio::task::yield_now().await;
@@ -289,6 +291,7 @@ async fn run(shared: Arc<Shared>) {
             biased;
             Some(done) = refreshes.next(), if !refreshes.is_empty() => shared.finish(done),
             Some(done) = returns.next(), if !returns.is_empty() => shared.finish(done),
+            Some(()) = reconnects.next(), if plan.keeps => shared.hurry(),
             () = shared.wake.notified() => {}
             () = until(&*shared.clock, plan.next) => {}
         }
@@ -374,8 +377,16 @@ impl Shared {
             returns,
             losses,
             next: state.next_wake,
+            keeps: !state.schedule.is_empty(),
             finished: state.closing && state.schedule.is_empty(),
         }
+    }
+
+    /// A connection was lost and is there again: whether the server still knows a lease shows at once, and not only when
+    /// its refresh falls due.
+    fn hurry(&self) {
+        let now = self.clock.now();
+        self.lock().schedule.hurry(now);
     }
 
     fn finish(&self, done: Done) {

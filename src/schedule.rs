@@ -121,6 +121,13 @@ impl Schedule {
         is_first
     }
 
+    /// Every refresh that is not on its way falls due at `now`.
+    pub(crate) fn hurry(&mut self, now: Instant) {
+        for holder in self.leases.keys().copied().collect::<Vec<_>>() {
+            self.change(holder, |kept| kept.refresh_at = kept.refresh_at.map(|at| at.min(now)));
+        }
+    }
+
     /// Takes out what is due at `now`. Leases that fall due soon join a refresh that goes out anyway.
     pub(crate) fn take_due(&mut self, now: Instant) -> Due {
         let mut due = Due::default();

@@ -262,6 +262,10 @@ impl LockBackend for Broken {
         })
     }
 
+    fn reconnects(&self) -> BoxStream<'static, ()> {
+        self.inner.reconnects()
+    }
+
     async fn inspect(&self, name: &Name) -> Result<Status, BackendError> {
         let mut status = self.inner.inspect(name).await?;
         match self.defect {

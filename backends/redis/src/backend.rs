@@ -15,7 +15,7 @@ use semafence::{
 
 use crate::lane::{Deadline, Lane};
 use crate::options::Options;
-use crate::{listener, reply};
+use crate::{listener, reconnects, reply};
 
 /// Claims that one call refreshes; Lua takes no more than some thousand arguments at once.
 const REFRESHED_MAX: usize = 1000;
@@ -196,6 +196,10 @@ impl LockBackend for Redis {
         listener::listen(self.lane.clone(), inbox).await
     }
 
+    fn reconnects(&self) -> BoxStream<'static, ()> {
+        reconnects::reconnects(self.lane.clone())
+    }
+
     async fn inspect(&self, name: &Name) -> Result<Status, BackendError> {
         let reply = self.call(script::inspect(name), self.response_timeout()).await?;
         script::read_status(name, &reply)
@@ -224,6 +228,10 @@ impl LockBackend for Redis {
             .call(script::add_permits(addition), self.response_timeout())
             .await?;
         script::read_added(&reply)
+    }
+
+    fn fails_over(&self) -> bool {
+        self.lane.connector().fails_over()
     }
 
     fn keeper_handle(&self) -> Arc<dyn LockBackend> {

@@ -6,61 +6,63 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use redis::aio::{MultiplexedConnection, PubSub};
-use redis::io::tcp::TcpSettings;
-use redis::io::tcp::socket2::TcpKeepalive;
-use redis::{AsyncConnectionConfig, Client, ConnectionInfo, ProtocolVersion, RedisError, Value};
+use redis::{ConnectionInfo, RedisError, Value};
 use semafence::BackendError;
 use semafence::script::Script;
 use tokio::time::timeout;
 
+use crate::endpoint::Endpoint;
 use crate::failure;
 use crate::link::Link;
-use crate::mailboxes::{Mailboxes, Tail};
 use crate::options::Protocol;
-
-/// Requests that may wait for the task that writes them; beyond that the callers wait.
-const BUFFERED_REQUESTS: usize = 1024;
-/// A connection without traffic is probed after this long, and then every third of it.
-const KEEPALIVE: Duration = Duration::from_secs(15);
-/// How long sent data may stay unacknowledged before the kernel gives the connection up.
-const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(20);
+use crate::route::Route;
 
 /// Everything needed to make a connection, checked.
+#[derive(Debug)]
 pub(crate) struct Connector {
-    resp2: Client,
-    resp3: Client,
-    protocol: Protocol,
-    /// The server did not know version 3 when it was asked.
-    is_old: AtomicBool,
-    address: String,
-    secrets: Vec<String>,
+    place: Place,
+    login: Login,
     connect_timeout: Duration,
     response_timeout: Duration,
 }
 
+/// Where the server is.
+#[derive(Debug)]
+pub(crate) enum Place {
+    /// Wherever the sentinels say.
+    Master(Box<Route>),
+    Server(Arc<Endpoint>),
+}
+
+/// How a connection begins.
+pub(crate) struct Login {
+    protocol: Protocol,
+    /// A server did not know version 3 when it was asked.
+    is_old: AtomicBool,
+    secrets: Vec<String>,
+}
+
 impl Connector {
-    pub(crate) fn new(
-        info: ConnectionInfo,
-        protocol: Protocol,
-        connect_timeout: Duration,
-        response_timeout: Duration,
-    ) -> Self {
-        let address = info.addr().to_string();
-        let secret = info.redis_settings().password().filter(|secret| !secret.is_empty());
+    pub(crate) fn new(place: Place, login: Login, connect_timeout: Duration, response_timeout: Duration) -> Self {
         Self {
-            resp2: client(&info, ProtocolVersion::RESP2),
-            resp3: client(&info, ProtocolVersion::RESP3),
-            protocol,
-            is_old: AtomicBool::new(false),
-            secrets: secret.map(str::to_owned).into_iter().collect(),
-            address,
+            place,
+            login,
             connect_timeout,
             response_timeout,
         }
     }
 
-    pub(crate) fn address(&self) -> &str {
-        &self.address
+    /// Where connections go, in words.
+    pub(crate) fn address(&self) -> String {
+        match &self.place {
+            Place::Master(route) => route.to_string(),
+            Place::Server(endpoint) => endpoint.address().to_owned(),
+        }
+    }
+
+    /// Whether another server may take over.
+    pub(crate) fn fails_over(&self) -> bool {
+        matches!(self.place, Place::Master(_))
     }
 
     pub(crate) fn connect_timeout(&self) -> Duration {
@@ -72,39 +74,67 @@ impl Connector {
     }
 
     /// Connects, logs in, and loads the scripts.
-    pub(crate) async fn connect(&self) -> Result<Link, BackendError> {
-        self.within_timeout(async {
-            let link = self.dial().await?;
-            load_scripts(link.connection()).await?;
-            Ok(link)
-        })
-        .await
+    pub(crate) async fn connect(&self) -> Result<Arc<Link>, BackendError> {
+        match &self.place {
+            Place::Master(route) => route.connect(&self.login, self.connect_timeout).await,
+            Place::Server(endpoint) => {
+                let connecting = self.login.connect(endpoint);
+                self.within_timeout(endpoint, connecting).await.map(Arc::new)
+            }
+        }
     }
 
-    /// Opens a connection that only listens, for version 2 of the protocol.
-    pub(crate) async fn connect_pubsub(&self) -> Result<PubSub, BackendError> {
-        self.within_timeout(self.resp2.get_async_pubsub()).await
+    /// Opens a connection that only listens, to the server of another connection, for version 2 of the protocol.
+    pub(crate) async fn connect_pubsub(&self, endpoint: &Endpoint) -> Result<PubSub, BackendError> {
+        let connecting = async {
+            let connected = endpoint.dial_pubsub().await;
+            connected.map_err(|error| failure::unconnected(&error, endpoint.address(), &self.login.secrets))
+        };
+        self.within_timeout(endpoint, connecting).await
     }
 
     async fn within_timeout<T>(
         &self,
-        connecting: impl Future<Output = Result<T, RedisError>>,
+        endpoint: &Endpoint,
+        connecting: impl Future<Output = Result<T, BackendError>>,
     ) -> Result<T, BackendError> {
         match timeout(self.connect_timeout, connecting).await {
-            Ok(Ok(connected)) => Ok(connected),
-            Ok(Err(error)) => Err(failure::unconnected(&error, &self.address, &self.secrets)),
-            Err(_elapsed) => Err(failure::late(&self.address, self.connect_timeout)),
+            Ok(connected) => connected,
+            Err(_elapsed) => Err(failure::late(endpoint.address(), self.connect_timeout)),
+        }
+    }
+}
+
+impl Login {
+    pub(crate) fn new(server: &ConnectionInfo, protocol: Protocol) -> Self {
+        let secret = server.redis_settings().password().filter(|secret| !secret.is_empty());
+        Self {
+            protocol,
+            is_old: AtomicBool::new(false),
+            secrets: secret.map(str::to_owned).into_iter().collect(),
         }
     }
 
-    async fn dial(&self) -> Result<Link, RedisError> {
+    /// Connects to a server, whatever its role, and loads the scripts there.
+    pub(crate) async fn connect(&self, endpoint: &Arc<Endpoint>) -> Result<Link, BackendError> {
+        let connected = async {
+            let link = self.dial(endpoint).await?;
+            load_scripts(link.connection()).await?;
+            Ok(link)
+        };
+        connected
+            .await
+            .map_err(|error| failure::unconnected(&error, endpoint.address(), &self.secrets))
+    }
+
+    async fn dial(&self, endpoint: &Arc<Endpoint>) -> Result<Link, RedisError> {
         if self.protocol == Protocol::Resp2 || self.is_old.load(Ordering::Relaxed) {
-            return self.dial_resp2().await;
+            return endpoint.dial_resp2().await;
         }
-        match self.dial_resp3().await {
+        match endpoint.dial_resp3().await {
             Err(error) if self.protocol == Protocol::Auto && self.is_old_protocol(&error) => {
                 self.is_old.store(true, Ordering::Relaxed);
-                self.dial_resp2().await
+                endpoint.dial_resp2().await
             }
             dialled => dialled,
         }
@@ -113,65 +143,14 @@ impl Connector {
     fn is_old_protocol(&self, error: &RedisError) -> bool {
         failure::is_old_protocol(error, !self.secrets.is_empty())
     }
+}
 
-    async fn dial_resp3(&self) -> Result<Link, RedisError> {
-        let mailboxes = Arc::new(Mailboxes::default());
-        let config = config().set_push_sender(Tail::new(Arc::clone(&mailboxes)));
-        let connection = self.resp3.get_multiplexed_async_connection_with_config(&config).await?;
-        Ok(Link::with_push(connection, mailboxes))
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login")
+            .field("protocol", &self.protocol)
+            .finish_non_exhaustive()
     }
-
-    async fn dial_resp2(&self) -> Result<Link, RedisError> {
-        let connection = self
-            .resp2
-            .get_multiplexed_async_connection_with_config(&config())
-            .await?;
-        Ok(Link::without_push(connection))
-    }
-}
-
-fn client(info: &ConnectionInfo, protocol: ProtocolVersion) -> Client {
-    let login = info
-        .redis_settings()
-        .clone()
-        .set_protocol(protocol)
-        .set_lib_name("semafence", env!("CARGO_PKG_VERSION"));
-    let info = info
-        .clone()
-        .set_redis_settings(login)
-        .set_tcp_settings(tcp_settings(info.tcp_settings()));
-    Client::open(info).expect("connection info needs no parsing")
-}
-
-/// The lane's own timeouts count, so the driver gets none.
-fn config() -> AsyncConnectionConfig {
-    AsyncConnectionConfig::new()
-        .set_connection_timeout(None)
-        .set_response_timeout(None)
-        .set_pipeline_buffer_size(BUFFERED_REQUESTS)
-}
-
-/// What the user's own client has set stays; without keepalive a listener would never notice a host that is gone.
-fn tcp_settings(given: &TcpSettings) -> TcpSettings {
-    let settings = given.clone().set_nodelay(true);
-    if settings.keepalive().is_some() {
-        return settings;
-    }
-    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 3);
-    with_user_timeout(settings.set_keepalive(keepalive))
-}
-
-#[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
-fn with_user_timeout(settings: TcpSettings) -> TcpSettings {
-    match settings.user_timeout() {
-        Some(_) => settings,
-        None => settings.set_user_timeout(UNACKNOWLEDGED_MAX),
-    }
-}
-
-#[cfg(not(any(target_os = "android", target_os = "fuchsia", target_os = "linux")))]
-fn with_user_timeout(settings: TcpSettings) -> TcpSettings {
-    settings
 }
 
 /// Puts the scripts into the server's cache where they are missing, so that no verb has to carry its text.
@@ -199,16 +178,4 @@ async fn load_scripts(mut connection: MultiplexedConnection) -> Result<(), Redis
         connection.send_packed_commands(&load, 0, load.len()).await?;
     }
     Ok(())
-}
-
-impl fmt::Debug for Connector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let login = self.resp3.get_connection_info().redis_settings();
-        f.debug_struct("Connector")
-            .field("address", &format_args!("{}", self.address))
-            .field("db", &login.db())
-            .field("username", &login.username())
-            .field("protocol", &self.protocol)
-            .finish_non_exhaustive()
-    }
 }

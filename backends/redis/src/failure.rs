@@ -46,6 +46,12 @@ pub(crate) fn unconnected(error: &RedisError, address: &str, secrets: &[String])
     )
 }
 
+/// The connection was left for another while the answer was on its way.
+pub(crate) fn left(address: &str) -> BackendError {
+    let text = format!("the connection to {address} was left before the answer");
+    BackendError::new(Failure::Transient, Outcome::Unknown, text)
+}
+
 /// There was no connection in time, so nothing was sent.
 pub(crate) fn late(address: &str, within: Duration) -> BackendError {
     let text = format!("cannot connect to {address} within {within:?}");

@@ -8,6 +8,7 @@ use futures::future::{BoxFuture, Shared};
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, RedisError, Value};
 use semafence::BackendError;
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use crate::connector::Connector;
@@ -30,6 +31,8 @@ pub(crate) struct Lane(Arc<Inner>);
 struct Inner {
     connector: Arc<Connector>,
     state: Mutex<State>,
+    /// A connection was made.
+    opened: Notify,
 }
 
 #[derive(Debug)]
@@ -62,6 +65,7 @@ impl Lane {
         Self(Arc::new(Inner {
             connector,
             state: Mutex::new(State::Idle),
+            opened: Notify::new(),
         }))
     }
 
@@ -100,10 +104,22 @@ impl Lane {
         Ok(link)
     }
 
+    /// The connection that is there, or the one that the next request makes.
+    pub(crate) async fn first_link(&self) -> Arc<Link> {
+        loop {
+            // Before looking, or a connection made between the two is missed.
+            let opened = self.0.opened.notified();
+            if let State::Open(link) = &*self.state() {
+                return Arc::clone(link);
+            }
+            opened.await;
+        }
+    }
+
     pub(crate) async fn link_by(&self, deadline: Deadline) -> Result<Arc<Link>, BackendError> {
         match timeout_at(deadline.at, self.link()).await {
             Ok(link) => link,
-            Err(_elapsed) => Err(failure::late(self.0.connector.address(), deadline.limit)),
+            Err(_elapsed) => Err(failure::late(&self.0.connector.address(), deadline.limit)),
         }
     }
 
@@ -118,7 +134,15 @@ impl Lane {
         F: Future<Output = Result<T, RedisError>>,
     {
         let flight = Flight::start(self, link, deadline.limit);
-        let Ok(answer) = timeout_at(deadline.at, request(link.connection())).await else {
+        let answer = tokio::select! {
+            biased;
+            answer = timeout_at(deadline.at, request(link.connection())) => answer,
+            () = link.left() => {
+                flight.land();
+                return Err(failure::left(link.address()));
+            }
+        };
+        let Ok(answer) = answer else {
             return Err(BackendError::timed_out(deadline.limit));
         };
         flight.land();
@@ -126,26 +150,23 @@ impl Lane {
             if !failure::is_reply(&error) {
                 self.retire(link);
             }
-            failure::of_request(error, self.0.connector.address())
+            failure::of_request(error, link.address())
         })
     }
 
-    /// Takes no more requests to this connection; those under way may still be answered.
+    /// Takes no more requests to this connection, and waits for no more answers.
     fn retire(&self, link: &Arc<Link>) {
         let mut state = self.state();
         if matches!(&*state, State::Open(open) if Arc::ptr_eq(open, link)) {
             *state = State::Idle;
         }
         drop(state);
-        link.close();
+        link.leave();
     }
 
     fn heed(&self, link: &Arc<Link>, answer: &Value) {
         if reply::is_misplaced(answer) {
-            tracing::warn!(
-                address = self.0.connector.address(),
-                "the server is a replica: connecting anew"
-            );
+            tracing::warn!(address = link.address(), "the server is a replica: connecting anew");
             self.retire(link);
         }
     }
@@ -182,11 +203,11 @@ impl Lane {
     /// Connects in a task of its own, so that a caller who gives up early does not take the attempt with it.
     fn open(&self) -> Opening {
         let connector = Arc::clone(&self.0.connector);
-        let task = tokio::spawn(async move { connector.connect().await.map(Arc::new) });
+        let task = tokio::spawn(async move { connector.connect().await });
         let connector = Arc::clone(&self.0.connector);
         async move {
             task.await
-                .unwrap_or_else(|_| Err(failure::interrupted(connector.address())))
+                .unwrap_or_else(|_| Err(failure::interrupted(&connector.address())))
         }
         .boxed()
         .shared()
@@ -200,6 +221,7 @@ impl Lane {
                 Ok(link) => State::Open(Arc::clone(link)),
                 Err(_) => State::Idle,
             };
+            self.0.opened.notify_waiters();
         }
     }
 
@@ -242,7 +264,7 @@ impl Drop for Flight<'_> {
         }
         if self.link.stall().is_second(self.sent) {
             tracing::warn!(
-                address = self.lane.connector().address(),
+                address = self.link.address(),
                 "no answer twice in a row: connecting anew"
             );
             self.lane.retire(self.link);

@@ -19,21 +19,30 @@ mod backend;
 pub mod blocking;
 mod client;
 mod connector;
+mod endpoint;
 mod failure;
 mod lane;
 mod link;
 mod listener;
+mod lookout;
 mod mailboxes;
 mod options;
+mod pause;
+mod reconnects;
 mod reply;
+mod route;
+mod sentinel_url;
+mod sentinels;
 mod stall;
 mod tls;
+mod watchers;
 
 pub use backend::Redis;
 pub use client::{Client, ClientBuilder, Mutex, MutexBuilder, Semaphore, SemaphoreBuilder, connect};
 pub use options::{Options, Protocol};
 /// The driver, of the version that [`Options::from_client`] takes its client from.
 pub use redis;
+pub use sentinels::Sentinels;
 pub use tls::Tls;
 
 pub use semafence::{

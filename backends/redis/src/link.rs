@@ -1,50 +1,77 @@
 //! One connection, and the inboxes that listen on it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use redis::aio::MultiplexedConnection;
 use semafence::{Inbox, Wakeup};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::AbortHandle;
+use tokio_util::sync::CancellationToken;
 
+use crate::endpoint::Endpoint;
 use crate::mailboxes::{Mailboxes, Tail};
 use crate::stall::Stall;
 
 /// One connection. Once closed it takes no new requests, and its listeners end.
 #[derive(Debug)]
 pub(crate) struct Link {
+    endpoint: Arc<Endpoint>,
     connection: MultiplexedConnection,
     mailboxes: Arc<Mailboxes>,
     has_push: bool,
     subscribing: tokio::sync::Mutex<()>,
     stall: Stall,
-    _watch: Option<Watch>,
+    left: CancellationToken,
+    _watch: Option<Companion>,
+    guard: OnceLock<Companion>,
 }
 
 impl Link {
     /// A connection whose driver holds the [`Tail`] of these mailboxes.
-    pub(crate) fn with_push(connection: MultiplexedConnection, mailboxes: Arc<Mailboxes>) -> Self {
+    pub(crate) fn with_push(
+        endpoint: Arc<Endpoint>,
+        connection: MultiplexedConnection,
+        mailboxes: Arc<Mailboxes>,
+    ) -> Self {
         Self {
+            endpoint,
             connection,
             mailboxes,
             has_push: true,
             subscribing: tokio::sync::Mutex::default(),
             stall: Stall::default(),
+            left: CancellationToken::new(),
             _watch: None,
+            guard: OnceLock::new(),
         }
     }
 
     /// A connection whose driver tells nothing; at least the end of its runtime is noticed.
-    pub(crate) fn without_push(connection: MultiplexedConnection) -> Self {
+    pub(crate) fn without_push(endpoint: Arc<Endpoint>, connection: MultiplexedConnection) -> Self {
         let mailboxes = Arc::new(Mailboxes::default());
+        let tail = Tail::new(Arc::clone(&mailboxes));
+        let watch = Companion::start(async move {
+            let _tail = tail;
+            std::future::pending::<()>().await;
+        });
         Self {
-            connection,
             has_push: false,
-            subscribing: tokio::sync::Mutex::default(),
-            stall: Stall::default(),
-            _watch: Some(Watch::start(Tail::new(Arc::clone(&mailboxes)))),
-            mailboxes,
+            _watch: Some(watch),
+            ..Self::with_push(endpoint, connection, mailboxes)
         }
+    }
+
+    /// Runs `guard` beside this connection, for as long as that is used.
+    pub(crate) fn set_guard(&self, guard: impl Future<Output = ()> + Send + 'static) {
+        self.guard.get_or_init(|| Companion::start(guard));
+    }
+
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    pub(crate) fn address(&self) -> &str {
+        self.endpoint.address()
     }
 
     pub(crate) fn connection(&self) -> MultiplexedConnection {
@@ -61,8 +88,20 @@ impl Link {
         self.mailboxes.is_closed()
     }
 
-    pub(crate) fn close(&self) {
+    /// Waits until it is closed.
+    pub(crate) async fn closed(&self) {
+        self.mailboxes.closed().await;
+    }
+
+    /// Closes it; nobody waits any longer for answers to what is under way.
+    pub(crate) fn leave(&self) {
+        self.left.cancel();
         self.mailboxes.close();
+    }
+
+    /// Waits until it is left.
+    pub(crate) async fn left(&self) {
+        self.left.cancelled().await;
     }
 
     /// What arrives for an inbox from now on; ends with the connection.
@@ -86,21 +125,17 @@ impl Link {
     }
 }
 
-/// Keeps a [`Tail`] on the runtime that drives a connection.
+/// A task on the runtime that drives a connection; ends with the connection.
 #[derive(Debug)]
-struct Watch(AbortHandle);
+struct Companion(AbortHandle);
 
-impl Watch {
-    fn start(tail: Tail) -> Self {
-        let task = tokio::spawn(async move {
-            let _tail = tail;
-            std::future::pending::<()>().await;
-        });
-        Self(task.abort_handle())
+impl Companion {
+    fn start(task: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(tokio::spawn(task).abort_handle())
     }
 }
 
-impl Drop for Watch {
+impl Drop for Companion {
     fn drop(&mut self) {
         self.0.abort();
     }

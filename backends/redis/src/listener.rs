@@ -1,6 +1,5 @@
 //! The wake-ups of one inbox, over one connection after the other.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -13,10 +12,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use crate::failure;
 use crate::lane::{Deadline, Lane};
 use crate::link::Link;
+use crate::pause;
 
 const UNSUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(2);
-const RETRY_MIN: Duration = Duration::from_millis(50);
-const RETRY_MAX: Duration = Duration::from_secs(1);
 
 /// Listens, and goes on listening when a connection is lost; the stream never ends.
 pub(crate) async fn listen(lane: Lane, inbox: Inbox) -> Result<BoxStream<'static, Wakeup>, BackendError> {
@@ -47,14 +45,14 @@ impl Listener {
 }
 
 async fn reopen(lane: &Lane, inbox: Inbox) -> BoxStream<'static, Wakeup> {
-    let mut pause = RETRY_MIN;
+    let mut pause = pause::MIN;
     loop {
         match open(lane, inbox).await {
             Ok(wakeups) => return wakeups,
             Err(error) => tracing::debug!(%error, ?pause, "cannot listen for wake-ups"),
         }
-        tokio::time::sleep(jittered(pause)).await;
-        pause = (pause * 2).min(RETRY_MAX);
+        tokio::time::sleep(pause::jittered(pause)).await;
+        pause = pause::longer(pause);
     }
 }
 
@@ -119,21 +117,15 @@ async fn unsubscribe(link: Arc<Link>, inbox: Inbox) {
 async fn open_pubsub(lane: &Lane, link: &Arc<Link>, inbox: Inbox) -> Result<BoxStream<'static, Wakeup>, BackendError> {
     let connector = lane.connector();
     let limit = connector.response_timeout();
-    let (mut sink, messages) = connector.connect_pubsub().await?.split();
+    let (mut sink, messages) = connector.connect_pubsub(link.endpoint()).await?.split();
     let subscribed = tokio::time::timeout(limit, sink.subscribe(inbox.channel())).await;
     subscribed
         .map_err(|_elapsed| BackendError::timed_out(limit))?
-        .map_err(|error| failure::of_request(error, connector.address()))?;
+        .map_err(|error| failure::of_request(error, link.address()))?;
     let mut nothing = link.listen(inbox);
     let left = async move { while nothing.recv().await.is_some() {} };
     let wakeups = messages
         .filter_map(|message| async move { script::read_wakeup(message.get_payload_bytes()) })
         .take_until(left.boxed());
     Ok(wakeups.boxed())
-}
-
-/// Half to all of a pause, so that processes which lost one server do not come back to it in step.
-fn jittered(pause: Duration) -> Duration {
-    let random = RandomState::new().hash_one(()) % 1024;
-    pause / 2 + pause * u32::try_from(random).unwrap_or(0) / 2048
 }

@@ -7,12 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use redis::aio::{AsyncPushSender, SendError};
 use redis::{PushInfo, PushKind, Value};
 use semafence::{Inbox, Wakeup, script};
+use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// The listeners on a connection, by channel.
 #[derive(Debug, Default)]
 pub(crate) struct Mailboxes {
     closed: AtomicBool,
+    told: Notify,
     listeners: Mutex<Listeners>,
 }
 
@@ -21,6 +23,14 @@ type Listeners = HashMap<Vec<u8>, Vec<UnboundedSender<Wakeup>>>;
 impl Mailboxes {
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
+    }
+
+    pub(crate) async fn closed(&self) {
+        // Before looking, or an end between the two is missed.
+        let told = self.told.notified();
+        if !self.is_closed() {
+            told.await;
+        }
     }
 
     pub(crate) fn add(&self, inbox: Inbox) -> UnboundedReceiver<Wakeup> {
@@ -57,6 +67,7 @@ impl Mailboxes {
         let mut listeners = self.listeners();
         self.closed.store(true, Ordering::Release);
         listeners.clear();
+        self.told.notify_waiters();
     }
 
     fn listeners(&self) -> MutexGuard<'_, Listeners> {

@@ -3,12 +3,17 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo};
 use semafence::Error;
 
-use crate::connector::Connector;
+use crate::connector::{Connector, Login, Place};
+use crate::endpoint::Endpoint;
+use crate::route::{Route, Template};
+use crate::sentinel_url;
+use crate::sentinels::Sentinels;
 use crate::tls::{self, Tls};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -41,6 +46,8 @@ const DB_MAX: i64 = i32::MAX as i64;
 #[derive(Clone)]
 pub struct Options {
     info: ConnectionInfo,
+    /// Where they are given, the address in `info` is that of nobody.
+    sentinels: Option<Sentinels>,
     tls: Option<Tls>,
     protocol: Protocol,
     connect_timeout: Duration,
@@ -70,6 +77,18 @@ impl Options {
         Self::at(ConnectionAddr::Unix(path.into()))
     }
 
+    /// The server that sentinels take for the master, wherever it is.
+    ///
+    /// A connection is left when the sentinels name another master, and a server that takes itself for a replica is not
+    /// used. Claims ask for a [grace](crate::Claim::grace) unless the configuration says otherwise.
+    pub fn sentinels(sentinels: Sentinels) -> Self {
+        let nobody = ConnectionAddr::Tcp(String::new(), 0);
+        Self {
+            sentinels: Some(sentinels),
+            ..Self::at(nobody)
+        }
+    }
+
     fn at(address: ConnectionAddr) -> Self {
         let info = address
             .into_connection_info()
@@ -80,6 +99,7 @@ impl Options {
     fn from_info(info: ConnectionInfo) -> Self {
         Self {
             info,
+            sentinels: None,
             tls: None,
             protocol: Protocol::Auto,
             connect_timeout: CONNECT_TIMEOUT,
@@ -87,18 +107,27 @@ impl Options {
         }
     }
 
-    /// Reads `redis://[user:password@]host[:port][/db]`, `rediss://…` for TLS, or
-    /// `redis+unix:///path[?db=…&user=…&pass=…]`.
+    /// Reads `redis://[user:password@]host[:port][/db]`, `rediss://…` for TLS,
+    /// `redis+unix:///path[?db=…&user=…&pass=…]`, or, behind [sentinels](Self::sentinels),
+    /// `redis-sentinel://[user:password@]host[:port][/db]?sentinelServiceName=…`, `rediss-sentinel://…` for TLS with all of
+    /// them.
     ///
-    /// `valkey://`, `valkeys://`, `valkey+unix://` and `unix://` mean the same. `?protocol=resp2` or `resp3` settles
-    /// the [protocol](Self::protocol). User and password are percent-decoded.
+    /// `valkey://`, `valkeys://`, `valkey+unix://`, `unix://`, `valkey-sentinel://` and `valkeys-sentinel://` mean the same.
+    /// `?protocol=resp2` or `resp3` settles the [protocol](Self::protocol). User and password are percent-decoded.
+    ///
+    /// A URL of sentinels has the address of one of them, port 26379 unless given, and those of the others as
+    /// `node=host[:port]`, once for each; `sentinelUsername`, `sentinelPassword` and `minOtherSentinels` are as in
+    /// [`Sentinels`].
     ///
     /// # Errors
     ///
     /// [`Error::Config`] with field `url`, whose text never repeats the URL.
     pub fn from_url(url: &str) -> Result<Self, Error> {
+        if let Some(sentinels) = sentinel_url::read(url) {
+            return sentinels;
+        }
         let parsed = redis::parse_redis_url(url).ok_or_else(|| {
-            let schemes = "redis://, rediss://, redis+unix:// or their valkey twins";
+            let schemes = "redis://, rediss://, redis+unix://, redis-sentinel:// or their valkey twins";
             config("url", format!("is not a URL of the form {schemes}"))
         })?;
         match parsed.fragment() {
@@ -149,7 +178,7 @@ impl Options {
         self.map_login(|login| login.set_password(password))
     }
 
-    /// Speaks TLS, also where the URL did not say so.
+    /// Speaks TLS, also where the URL did not say so; with sentinels, too, unless they have settings of their own.
     #[must_use]
     pub fn tls(mut self, tls: Tls) -> Self {
         self.tls = Some(tls);
@@ -187,22 +216,45 @@ impl Options {
     pub(crate) fn into_connector(self) -> Result<Connector, Error> {
         check_timeout("connect_timeout", self.connect_timeout)?;
         check_timeout("response_timeout", self.response_timeout)?;
-        check_address(self.info.addr())?;
         check_login(self.info.redis_settings())?;
-        let info = match self.tls {
-            Some(tls) => tls.apply(with_tls(self.info)?)?,
-            None => self.info,
+        let login = Login::new(&self.info, self.protocol);
+        let place = match self.sentinels {
+            Some(sentinels) => place_behind(sentinels, self.info, self.tls)?,
+            None => place_at(self.info, self.tls)?,
         };
-        if matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
-            tls::choose_provider();
-        }
         Ok(Connector::new(
-            info,
-            self.protocol,
+            place,
+            login,
             self.connect_timeout,
             self.response_timeout,
         ))
     }
+}
+
+fn place_at(info: ConnectionInfo, tls: Option<Tls>) -> Result<Place, Error> {
+    check_address(info.addr())?;
+    let info = secured(info, tls)?;
+    Ok(Place::Server(Arc::new(Endpoint::new(&info))))
+}
+
+fn place_behind(sentinels: Sentinels, nobody: ConnectionInfo, tls: Option<Tls>) -> Result<Place, Error> {
+    if sentinels.has_tls() {
+        tls::choose_provider();
+    }
+    let watchers = sentinels.into_watchers(tls.as_ref())?;
+    let template = Template::new(secured(nobody, tls)?);
+    Ok(Place::Master(Box::new(Route::new(watchers, template))))
+}
+
+fn secured(info: ConnectionInfo, tls: Option<Tls>) -> Result<ConnectionInfo, Error> {
+    let info = match tls {
+        Some(tls) => tls.apply(with_tls(info)?)?,
+        None => info,
+    };
+    if matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
+        tls::choose_provider();
+    }
+    Ok(info)
 }
 
 pub(crate) fn config(field: &'static str, reason: impl Into<Cow<'static, str>>) -> Error {
@@ -227,7 +279,7 @@ fn check_timeout(field: &'static str, timeout: Duration) -> Result<(), Error> {
     Err(config(field, reason))
 }
 
-fn check_address(address: &ConnectionAddr) -> Result<(), Error> {
+pub(crate) fn check_address(address: &ConnectionAddr) -> Result<(), Error> {
     match address {
         ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. } if host.is_empty() => {
             Err(config("host", "is empty"))
@@ -241,7 +293,7 @@ fn check_address(address: &ConnectionAddr) -> Result<(), Error> {
     }
 }
 
-fn check_login(login: &RedisConnectionInfo) -> Result<(), Error> {
+pub(crate) fn check_login(login: &RedisConnectionInfo) -> Result<(), Error> {
     if !(0..=DB_MAX).contains(&login.db()) {
         return Err(config("db", format!("is {}, not between 0 and {DB_MAX}", login.db())));
     }
@@ -252,7 +304,7 @@ fn check_login(login: &RedisConnectionInfo) -> Result<(), Error> {
     Ok(())
 }
 
-fn with_tls(info: ConnectionInfo) -> Result<ConnectionInfo, Error> {
+pub(crate) fn with_tls(info: ConnectionInfo) -> Result<ConnectionInfo, Error> {
     match info.addr().clone() {
         ConnectionAddr::Tcp(host, port) => Ok(info.set_addr(ConnectionAddr::TcpTls {
             host,
@@ -268,8 +320,12 @@ fn with_tls(info: ConnectionInfo) -> Result<ConnectionInfo, Error> {
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let login = self.info.redis_settings();
-        f.debug_struct("Options")
-            .field("address", &format_args!("{}", self.info.addr()))
+        let mut shown = f.debug_struct("Options");
+        match &self.sentinels {
+            Some(sentinels) => shown.field("sentinels", sentinels),
+            None => shown.field("address", &format_args!("{}", self.info.addr())),
+        };
+        shown
             .field("db", &login.db())
             .field("username", &login.username())
             .field("password", &login.password().map(|_| format_args!("***")))

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::stream::{BoxStream, Stream, StreamExt};
+use futures::stream::{self, BoxStream, Stream, StreamExt};
 use semafence::script::{self, Invocation, Reply};
 use semafence::{
     Added, Addition, Attempt, BackendError, Claim, Clock, Failure, HolderId, Inbox, LockBackend, Name, Outcome,
@@ -24,6 +24,10 @@ use crate::world::Request;
 
 /// How long a verb without a claim may take.
 const TIMEOUT: Duration = Duration::from_secs(2);
+const UNUSED_CHANNEL: &str = "reconnects";
+/// As with real drivers: whoever holds a permit for a moment needs no second connection.
+const RECONNECT_WATCHED_AFTER: Duration = Duration::from_secs(1);
+const RECONNECT_AGAIN: Duration = Duration::from_millis(100);
 
 /// A [`LockBackend`] of one simulated process; clones share its connections.
 #[derive(Debug, Clone)]
@@ -58,6 +62,25 @@ impl SimBackend {
         let deadline = self.process.clock().now() + timeout;
         let mut replies = self.ask(vec![Call::Command(words)], deadline, timeout).await?;
         read(replies.pop().expect("one call has one reply"))
+    }
+
+    fn over(&self, link: Link) -> Self {
+        Self {
+            process: self.process.clone(),
+            site: self.site,
+            link,
+        }
+    }
+
+    async fn subscribe(&self, channel: String) -> Result<Messages, BackendError> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let wire = self.process.wire(self.site, self.link);
+        let shared = Arc::clone(&self.process.shared);
+        let id = shared.with(|world| world.subscribe(wire, channel.into_bytes(), sender));
+        let messages = Messages { receiver, shared, id };
+        let deadline = self.process.clock().now() + TIMEOUT;
+        self.request(Request::Subscribe(id), deadline, TIMEOUT).await?;
+        Ok(messages)
     }
 
     async fn invoke(&self, invocation: &Invocation, timeout: Duration) -> Result<Reply, BackendError> {
@@ -228,23 +251,8 @@ impl LockBackend for SimBackend {
     }
 
     async fn notify(&self, inbox: Inbox) -> Result<BoxStream<'static, Wakeup>, BackendError> {
-        let push = Self {
-            process: self.process.clone(),
-            site: self.site,
-            link: Link::Push,
-        };
-        let (sender, receiver) = mpsc::unbounded_channel();
-        let channel = inbox.channel().into_bytes();
-        let wire = push.process.wire(push.site, Link::Push);
-        let id = push.process.shared.with(|world| world.subscribe(wire, channel, sender));
-        let messages = Messages {
-            receiver,
-            shared: Arc::clone(&push.process.shared),
-            id,
-        };
-        let deadline = push.process.clock().now() + TIMEOUT;
-        push.request(Request::Subscribe(id), deadline, TIMEOUT).await?;
-        let clock = push.process.clock().clone();
+        let messages = self.over(Link::Push).subscribe(inbox.channel()).await?;
+        let clock = self.process.clock().clone();
         let once_running = move |wakeup| {
             let clock = clock.clone();
             async move {
@@ -253,6 +261,21 @@ impl LockBackend for SimBackend {
             }
         };
         Ok(messages.then(once_running).boxed())
+    }
+
+    /// Of a subscription to a channel that nobody publishes to only its loss is told.
+    fn reconnects(&self) -> BoxStream<'static, ()> {
+        let (backend, clock) = (self.clone(), self.process.clock().clone());
+        let subscribed = stream::once(async move {
+            clock.sleep_until(clock.now() + RECONNECT_WATCHED_AFTER).await;
+            loop {
+                match backend.subscribe(UNUSED_CHANNEL.to_owned()).await {
+                    Ok(messages) => return messages,
+                    Err(_error) => clock.sleep_until(clock.now() + RECONNECT_AGAIN).await,
+                }
+            }
+        });
+        subscribed.flatten().map(drop).boxed()
     }
 
     async fn inspect(&self, name: &Name) -> Result<Status, BackendError> {
@@ -283,11 +306,7 @@ impl LockBackend for SimBackend {
     }
 
     fn keeper_handle(&self) -> Arc<dyn LockBackend> {
-        Arc::new(Self {
-            process: self.process.clone(),
-            site: self.site,
-            link: Link::Keeper,
-        })
+        Arc::new(self.over(Link::Keeper))
     }
 }
 

@@ -93,6 +93,15 @@ impl LockBackend for Pausable {
         Ok(delayed.boxed())
     }
 
+    fn reconnects(&self) -> BoxStream<'static, ()> {
+        let this = self.clone();
+        let delayed = self.backend.reconnects().then(move |()| {
+            let this = this.clone();
+            async move { this.go().await }
+        });
+        delayed.boxed()
+    }
+
     async fn inspect(&self, name: &Name) -> Result<Status, BackendError> {
         self.go().await;
         self.backend.inspect(name).await

@@ -91,6 +91,26 @@ fn a_promoted_replica_misses_what_had_not_arrived_and_is_another_generation() {
 }
 
 #[test]
+fn what_a_failover_forgot_is_told_at_the_reconnect_and_not_at_the_next_refresh() {
+    in_world(1, |sim| async move {
+        let (client, site) = (sim.client(), deployment(&sim));
+        let mutex = |name: &str| client.mutex(name).ttl(TTL * 10).build().unwrap();
+        let kept = mutex("kept").lock_owned().await.unwrap();
+        sleep(TTL * 2).await;
+        let failover = tokio::spawn(async move { site.failover(Duration::from_millis(500)).await });
+        sleep(Duration::from_millis(100)).await;
+        let forgotten = mutex("forgotten").lock_owned().await.unwrap();
+
+        failover.await.unwrap();
+        sleep(Duration::from_millis(100)).await;
+
+        assert!(!forgotten.is_held(), "its first refresh is due in 8 s");
+        assert_eq!(forgotten.lost().await, LossReason::Forgotten);
+        assert!(kept.remaining() > TTL * 9, "refreshed, too");
+    });
+}
+
+#[test]
 fn a_failover_that_loses_nothing_keeps_every_permit() {
     in_world(2, |sim| async move {
         let client = sim.client();
