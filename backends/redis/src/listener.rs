@@ -12,7 +12,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use crate::failure;
 use crate::lane::{Deadline, Lane};
 use crate::link::Link;
-use crate::pause;
+use crate::pause::Pace;
 
 const UNSUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -45,14 +45,13 @@ impl Listener {
 }
 
 async fn reopen(lane: &Lane, inbox: Inbox) -> BoxStream<'static, Wakeup> {
-    let mut pause = pause::MIN;
+    let mut pace = Pace::start();
     loop {
         match open(lane, inbox).await {
             Ok(wakeups) => return wakeups,
-            Err(error) => tracing::debug!(%error, ?pause, "cannot listen for wake-ups"),
+            Err(error) => tracing::debug!(%error, "cannot listen for wake-ups"),
         }
-        tokio::time::sleep(pause::jittered(pause)).await;
-        pause = pause::longer(pause);
+        pace.next().await;
     }
 }
 

@@ -3,13 +3,34 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-/// Before the first attempt but one.
+use tokio::time::{Instant, sleep_until};
+
+/// Between the first attempt and the second.
 pub(crate) const MIN: Duration = Duration::from_millis(50);
 const MAX: Duration = Duration::from_secs(1);
 
-/// The pause after `pause`, where that was not enough.
-pub(crate) fn longer(pause: Duration) -> Duration {
-    (pause * 2).min(MAX)
+/// The pace of attempts that fail: one that took long needs no pause after it.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    pause: Duration,
+    began: Instant,
+}
+
+impl Pace {
+    /// The first attempt begins.
+    pub(crate) fn start() -> Self {
+        Self {
+            pause: MIN,
+            began: Instant::now(),
+        }
+    }
+
+    /// Waits until the next one may begin.
+    pub(crate) async fn next(&mut self) {
+        sleep_until(self.began + jittered(self.pause)).await;
+        self.pause = (self.pause * 2).min(MAX);
+        self.began = Instant::now();
+    }
 }
 
 /// Half to all of a pause, so that processes which lost one server do not come back to it in step.

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::lane::Lane;
 use crate::link::Link;
-use crate::pause;
+use crate::pause::{self, Pace};
 
 /// The first connection is left to the verbs for so long: whoever holds a permit for a moment needs none.
 const FIRST_AFTER: Duration = Duration::from_secs(1);
@@ -47,13 +47,12 @@ async fn replace(lane: &Lane, last: &Arc<Link>) -> Arc<Link> {
 }
 
 async fn connect(lane: &Lane) -> Arc<Link> {
-    let mut pause = pause::MIN;
+    let mut pace = Pace::start();
     loop {
         match lane.link().await {
             Ok(link) => return link,
-            Err(error) => tracing::debug!(%error, ?pause, "cannot connect"),
+            Err(error) => tracing::debug!(%error, "cannot connect"),
         }
-        sleep(pause::jittered(pause)).await;
-        pause = pause::longer(pause);
+        pace.next().await;
     }
 }

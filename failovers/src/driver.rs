@@ -1,0 +1,26 @@
+//! Which client library speaks to the servers.
+
+use std::sync::Arc;
+
+use semafence::{Error, LockBackend};
+use semafence_redis::Redis;
+
+/// Which client library speaks to the servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Driver {
+    /// redis-rs, by `semafence-redis`.
+    RedisRs,
+}
+
+impl Driver {
+    /// A backend for the servers at a URL. Talks to nobody yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] when the URL is wrong.
+    pub fn backend(self, url: &str) -> Result<Arc<dyn LockBackend>, Error> {
+        match self {
+            Self::RedisRs => Ok(Arc::new(Redis::from_url(url)?)),
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Real deployments behind Sentinel: what every backend does there.
+
+mod conformance;
+mod failover;
+mod forgotten;
+mod reaching;
+mod support;
