@@ -11,6 +11,7 @@ use crate::configuration::Configuration;
 use crate::error::StartError;
 use crate::login::Login;
 use crate::port::Port;
+use crate::scratch;
 use crate::server::{Plan, Server};
 use crate::servers::{self, Flavor};
 use crate::tls::{Certificates, TlsListener};
@@ -139,10 +140,14 @@ impl Builder {
 
     fn plan(self) -> Result<Plan, StartError> {
         let binary = self.binary_or_missing()?;
-        let dir = TempDir::with_prefix("semafence-server-")?;
+        let dir = if self.rewritable {
+            scratch::dir("semafence-server-")?
+        } else {
+            TempDir::with_prefix("semafence-server-")?
+        };
         let port = Port::pick()?;
         let tls = self.listener(dir.path())?;
-        let clock = self.clock.map(|first| SetClock::create(dir.path(), first));
+        let clock = self.clock.map(SetClock::create);
         let mut args = command_line(&port, dir.path(), tls.as_ref(), &self.args);
         let login = password(&self.args).map(Login::password);
         if self.rewritable {

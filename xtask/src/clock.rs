@@ -9,6 +9,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use tempfile::TempDir;
+
 const SOURCE: &str = include_str!("clock.c");
 
 /// What a server takes for the time of day, in microseconds.
@@ -27,18 +29,21 @@ pub(crate) struct SetClock {
     path: PathBuf,
     file: File,
     runs: bool,
+    _dir: TempDir,
 }
 
 impl SetClock {
-    /// Compiles the library into `dir`, and shows a first time.
-    pub(crate) fn create(dir: &Path, first: Shown) -> io::Result<Self> {
-        let path = dir.join("clock");
+    /// Compiles the library, and shows a first time.
+    pub(crate) fn create(first: Shown) -> io::Result<Self> {
+        let dir = TempDir::with_prefix("semafence-clock-")?;
+        let path = dir.path().join("clock");
         let file = File::create(&path)?;
         let clock = Self {
-            library: compile(dir)?,
+            library: compile(dir.path())?,
             path,
             file,
             runs: matches!(first, Shown::Offset(_)),
+            _dir: dir,
         };
         clock.show(first)?;
         Ok(clock)

@@ -108,7 +108,7 @@ impl DeploymentBuilder {
             replicas: 2,
             sentinels: 3,
             quorum: None,
-            down_after: Duration::from_millis(500),
+            down_after: Duration::from_millis(1500),
             failover_timeout: Duration::from_secs(3),
             patience: Duration::from_secs(20),
         }
@@ -135,7 +135,10 @@ impl DeploymentBuilder {
         self
     }
 
-    /// How long a server may be silent before a sentinel takes it for down; 500 ms unless set.
+    /// How long a server may be silent before a sentinel takes it for down; 1.5 s unless set.
+    ///
+    /// A sentinel tries to connect once a second at most, and counts the tries at a dead master against its successor.
+    /// Below a second, therefore, a failover often leads to another one, of a master that was well.
     #[must_use]
     pub fn down_after(mut self, down_after: Duration) -> Self {
         self.down_after = down_after;

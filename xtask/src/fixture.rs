@@ -138,7 +138,7 @@ fn announced_master<F: RedisFixture + ?Sized>(fixture: &F) -> Result<SocketAddr,
         .map(|sentinel| View::of(sentinel, fixture.service()));
     let (views, reasons): (Vec<_>, Vec<_>) = views.partition(Result::is_ok);
     let latest = views.into_iter().flatten().max_by_key(View::epoch);
-    let latest = latest.map(|view| view.master());
+    let latest = latest.as_ref().map(View::master);
     latest.unwrap_or_else(|| {
         Err(reasons
             .into_iter()

@@ -27,6 +27,7 @@ mod node;
 mod port;
 mod process;
 mod resp;
+mod scratch;
 mod sentinel;
 mod server;
 pub mod servers;

@@ -126,6 +126,14 @@ impl Connection {
         self.stream.get_mut().write_all(&frame)
     }
 
+    /// Whether the server closed it while nothing was asked, as it does with all its clients when its role changes.
+    pub(crate) fn is_closed(&self) -> bool {
+        let stream = self.stream.get_ref();
+        let looked = stream.set_nonblocking(true).and_then(|()| stream.peek(&mut [0]));
+        let alive = looked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        stream.set_nonblocking(false).is_err() || !alive
+    }
+
     /// Lets a read wait without end from now on, and returns what ends it: to shut the stream down.
     pub(crate) fn wait_without_end(&mut self) -> io::Result<TcpStream> {
         let stream = self.stream.get_ref();

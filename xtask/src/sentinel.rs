@@ -4,12 +4,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use tempfile::TempDir;
-
 use crate::access::Access;
 use crate::configuration::Configuration;
 use crate::error::StartError;
 use crate::port::Port;
+use crate::scratch;
 use crate::server::{Plan, Server};
 use crate::tls::{Certificates, TlsListener};
 
@@ -59,7 +58,7 @@ impl Sentinel {
     }
 
     fn start(self, configuration: &Configuration, watch: &Watch<'_>) -> Result<Server, StartError> {
-        let dir = TempDir::with_prefix("semafence-sentinel-")?;
+        let dir = scratch::dir("semafence-sentinel-")?;
         let mut configuration = configuration.clone();
         configuration.line(&format!("dir {}", dir.path().display()));
         let file = configuration.write(dir.path())?;

@@ -173,6 +173,7 @@ impl Server {
     /// When the server does not answer within 10 s; the next call connects anew.
     pub fn try_command<A: AsRef<[u8]>>(&self, args: &[A]) -> io::Result<Reply> {
         let kept = self.running().connection.take();
+        let kept = kept.filter(|connection| !connection.is_closed());
         let mut connection = kept.map_or_else(|| self.connect(COMMAND_TIMEOUT), Ok)?;
         let reply = connection.command(args)?;
         self.running().connection = Some(connection);
