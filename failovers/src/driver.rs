@@ -6,7 +6,7 @@ use semafence::{Error, LockBackend};
 use semafence_redis::Redis;
 
 /// Which client library speaks to the servers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Driver {
     /// redis-rs, by `semafence-redis`.
     RedisRs,
@@ -21,6 +21,14 @@ impl Driver {
     pub fn backend(self, url: &str) -> Result<Arc<dyn LockBackend>, Error> {
         match self {
             Self::RedisRs => Ok(Arc::new(Redis::from_url(url)?)),
+        }
+    }
+
+    /// Its name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RedisRs => "redis-rs",
         }
     }
 }

@@ -1,7 +1,14 @@
-//! What must hold over real failovers, whatever the backend: the tests and the campaign of this crate.
+//! What must hold over real failovers, whatever the backend: the tests of this crate, and its program, which repeats
+//! failovers under load and judges what every process saw.
 
 #![forbid(unsafe_code)]
 
+pub mod campaign;
 mod driver;
+mod load;
+mod moment;
+mod sighting;
+mod verdict;
+pub mod worker;
 
 pub use driver::Driver;
