@@ -20,6 +20,11 @@ const REFRESHED: Duration = Duration::from_millis(5);
 pub(crate) type AnyClient = Client<Arc<dyn LockBackend>>;
 pub(crate) type AnySemaphore = Semaphore<Arc<dyn LockBackend>>;
 
+/// How the names begin that only one process uses, and only once.
+pub(crate) fn fresh_prefix(process: u32) -> String {
+    format!("fresh-{process}-")
+}
+
 /// One process's part of the load.
 #[derive(Debug, Clone)]
 pub(crate) struct Load {
@@ -39,6 +44,19 @@ impl Load {
             self.hold_once(&semaphore, &name, hold).await?;
             // Whoever comes again at once is served by the queue all the same; only its own name would be a busy loop.
             tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Ok(())
+    }
+
+    /// Takes a permit of a new name each time: what a failover forgot of earlier ones, also that they were given back,
+    /// does not matter.
+    pub(crate) async fn take_fresh(self) -> Result<(), Error> {
+        for count in 0_u64.. {
+            if self.stop.is_cancelled() {
+                break;
+            }
+            let name = format!("{}{count}", fresh_prefix(self.number));
+            self.hold_once(&self.semaphore(&name, 1)?, &name, HOLD).await?;
         }
         Ok(())
     }

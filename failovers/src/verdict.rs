@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
-use crate::load::{SHARED, SHARED_LIMIT};
+use crate::load::{SHARED, SHARED_LIMIT, fresh_prefix};
 use crate::sighting::{How, Seen, Sighting};
 
 /// Everything that was seen, judged.
@@ -20,7 +20,7 @@ pub(crate) struct Verdict {
     pub(crate) longest_overlap: Duration,
     pub(crate) hanging: usize,
     pub(crate) ends: BTreeMap<How, usize>,
-    /// From the announcement to each process's next refresh, and to its next grant of a name of its own.
+    /// From the announcement to each process's next refresh, and to its next grant of a fresh name.
     pub(crate) renewed: Delays,
     pub(crate) granted: Delays,
 }
@@ -56,7 +56,7 @@ impl Verdict {
         let is_hanging = |sighting: &&Sighting| matches!(sighting, Sighting::Hanging { .. });
         verdict.hanging = sightings.iter().filter(is_hanging).count();
         verdict.renewed = Delays::after(failovers, clients, |client| renewals(sightings, client));
-        verdict.granted = Delays::after(failovers, clients, |client| own_grants(sightings, client));
+        verdict.granted = Delays::after(failovers, clients, |client| fresh_grants(sightings, client));
         verdict
     }
 
@@ -120,10 +120,10 @@ fn renewals(sightings: &[Sighting], of: u32) -> Vec<Duration> {
     times.collect()
 }
 
-fn own_grants(sightings: &[Sighting], of: u32) -> Vec<Duration> {
-    let own = format!("own-{of}");
+fn fresh_grants(sightings: &[Sighting], of: u32) -> Vec<Duration> {
+    let prefix = fresh_prefix(of);
     permits(sightings)
-        .filter(|seen| seen.name == own)
+        .filter(|seen| seen.name.starts_with(&prefix))
         .map(|seen| seen.granted)
         .collect()
 }

@@ -49,14 +49,12 @@ pub async fn work(orders: Orders) -> Result<(), Error> {
         let _whatever_it_says_it_is_over = tokio::io::stdin().read_to_end(&mut Vec::new()).await;
         stop.cancel();
     });
-    let own = format!("own-{}", orders.number);
     let contending = [
         load.clone().contend(SHARED.to_owned(), SHARED_LIMIT, false),
         load.clone().contend(SHARED.to_owned(), SHARED_LIMIT, true),
         load.clone().contend("one".to_owned(), 1, false),
-        load.clone().contend(own, 1, false),
     ];
-    futures::future::try_join(try_join_all(contending), load.keep()).await?;
+    futures::future::try_join3(try_join_all(contending), load.clone().take_fresh(), load.keep()).await?;
     client.close().await;
     Ok(())
 }

@@ -18,7 +18,10 @@ type AnySemaphore = Semaphore<Arc<dyn crate::LockBackend>, Arc<dyn Clock>>;
 fn semaphore(client: &AnyClient, limit: u32, strategy: Strategy, ttl: Duration) -> AnySemaphore {
     let builder = client.semaphore("name", limit).ttl(ttl).strategy(strategy);
     let builder = builder.retry_interval(Duration::from_millis(20));
-    builder.wakeup_fallback(LONG).build().expect("a good configuration")
+    let builder = builder.wakeup_fallback(LONG);
+    // Where another server may take over, the first grant of all would wait for a ttl.
+    let builder = builder.failover_grace(Duration::ZERO);
+    builder.build().expect("a good configuration")
 }
 
 pub(super) async fn with_a_queue_at_most_limit_are_inside_and_everyone_gets_a_turn(lab: Lab) {
@@ -273,7 +276,12 @@ async fn a_waiter_is_woken(lab: Lab, strategy: Strategy) {
 
 pub(super) async fn tasks_that_share_a_handle_exclude_each_other(lab: Lab) {
     let client = lab.client();
-    let mutex = client.mutex("name").ttl(LONG).build().expect("a good configuration");
+    let mutex = client
+        .mutex("name")
+        .ttl(LONG)
+        .failover_grace(Duration::ZERO)
+        .build()
+        .expect("a good configuration");
     let inside = AtomicU32::new(0);
     let (lab, inside, mutex) = (&lab, &inside, &mutex);
     let tasks = (0..3).map(|_| async move {
