@@ -1,9 +1,9 @@
 -- Reads who holds and who waits; changes nothing, so a replica can answer.
 --
--- KEYS  the eight of common.lua, of which the first five are read
+-- KEYS  the eight of common.lua, of which the first five and the generation are read
 -- ARGV  1 most holders and most waiters to list  2 client time, us, or 0 for the server's
 -- Reply {now in us, limit override or 0, limit of the last grant, token, live leases, waiters, slots of live leases,
---        {holder, expiry in ms, record, ...}, {waiter, record, ...}}
+--        grace left in ms, {holder, expiry in ms, record, ...}, {waiter, record, ...}}
 --       Where there are more leases than may be listed, tombstones are counted among them.
 --
 -- Why it does not sweep: looking must not end anybody's lease, whatever the clock of the one who looks.
@@ -34,7 +34,17 @@ local function ended()
   return slots
 end
 
-local state = redis.call('HMGET', KEYS[1], 'limit', 'seen', 'token', 'used')
+-- As in common.lua; of a takeover that no verb has met yet the grace has not begun.
+local function grace_left(grace, gen)
+  if grace == 0 then return 0 end
+  local record = redis.call('HMGET', KEYS[7], 'replid', 'base', 'at')
+  local replid = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
+  if record[1] ~= replid then return grace end
+  if number(record[2]) == gen then return 0 end
+  return math.max(math.ceil((number(record[3]) - us) / 1000) + grace, 0)
+end
+
+local state = redis.call('HMGET', KEYS[1], 'limit', 'seen', 'token', 'used', 'grace', 'gen')
 local leases = redis.call('ZRANGEBYSCORE', KEYS[2], string.format('(%.0f', now), '+inf', 'WITHSCORES', 'LIMIT', 0, most)
 local total = #leases == 2 * most and redis.call('ZCOUNT', KEYS[2], string.format('(%.0f', now), '+inf')
 local holders, ids, ends, used = {}, {}, {}, 0
@@ -65,4 +75,5 @@ for key = 4, 5 do
 end
 
 return {us, number(state[1]), number(state[2]), number(state[3]), total or #holders / 3,
-        redis.call('ZCARD', KEYS[4]) + redis.call('ZCARD', KEYS[5]), used, holders, waiters}
+        redis.call('ZCARD', KEYS[4]) + redis.call('ZCARD', KEYS[5]), used,
+        grace_left(number(state[5]), number(state[6])), holders, waiters}

@@ -128,6 +128,7 @@ pub fn read_status(name: &Name, reply: &Reply) -> Result<Status, BackendError> {
         holders_total,
         waiters_total,
         slots_total,
+        grace_left,
     ] = head[..]
     else {
         return Err(unreadable(reply));
@@ -143,6 +144,7 @@ pub fn read_status(name: &Name, reply: &Reply) -> Result<Status, BackendError> {
         waiters: waiters.chunks(2).map(read_waiter).collect::<Result<_, _>>()?,
         waiters_total: waiters_total.unsigned_abs(),
         slots_total: slots_total.unsigned_abs(),
+        grace_left: Duration::from_millis(grace_left.unsigned_abs()),
     })
 }
 

@@ -31,6 +31,10 @@ pub struct Status {
     pub waiters_total: u64,
     /// How many slots live holders occupy, also those that are not listed.
     pub slots_total: u64,
+    /// For how much longer nothing is granted, since another server took over or data was lost: the rest of the
+    /// [grace](crate::Config::failover_grace), by the backend's clock; zero outside of one, and where no holder or waiter of
+    /// this name is known that asked for one.
+    pub grace_left: Duration,
 }
 
 impl Status {

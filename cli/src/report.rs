@@ -29,6 +29,7 @@ pub(crate) fn object(status: &Status) -> Value {
         "held": status.used(),
         "waiting": status.waiters_total,
         "token": status.token.map(|token| token.as_u64()),
+        "grace_left_ms": millis(status.grace_left),
         "holders_total": status.holders_total,
         "holders": holders,
         "waiters": waiters,
@@ -88,6 +89,9 @@ pub(crate) fn overview(statuses: &[Status]) -> String {
 /// Everything about one semaphore.
 pub(crate) fn details(status: &Status) -> String {
     let mut text = overview(std::slice::from_ref(status));
+    if let Some(grace) = grace(status) {
+        text += &format!("\n{grace}\n");
+    }
     if !status.holders.is_empty() {
         text += "\n";
         text += &holders(status);
@@ -99,6 +103,13 @@ pub(crate) fn details(status: &Status) -> String {
         text += &rest(status.waiters_total, status.waiters.len());
     }
     text
+}
+
+/// Why nothing is granted although something is free; `None` where that is not so.
+pub(crate) fn grace(status: &Status) -> Option<String> {
+    let left = short(status.grace_left);
+    let is_on = !status.grace_left.is_zero();
+    is_on.then(|| format!("nothing is granted for another {left}: a server took over, or was new or empty"))
 }
 
 fn holders(status: &Status) -> String {
@@ -194,7 +205,21 @@ mod tests {
             }],
             waiters_total: 3,
             slots_total: 1,
+            grace_left: Duration::ZERO,
         }
+    }
+
+    #[test]
+    fn people_see_why_nothing_is_granted() {
+        let status = Status {
+            grace_left: Duration::from_millis(3_200),
+            ..status()
+        };
+
+        let told = "\nnothing is granted for another 3.2s: a server took over, or was new or empty\n";
+
+        assert!(details(&status).contains(told), "{}", details(&status));
+        assert_eq!(object(&status)["grace_left_ms"], 3_200);
     }
 
     #[test]

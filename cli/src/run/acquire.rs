@@ -12,6 +12,7 @@ use crate::connect::{Client, Semaphore};
 use crate::duration::short;
 use crate::failure::Failure;
 use crate::meta;
+use crate::report;
 use crate::settings::Settings;
 
 /// How often the place in the queue is looked up, where a terminal shows it.
@@ -125,7 +126,7 @@ async fn show_progress<T>(semaphore: &Semaphore, settings: &Settings, started: I
         tokio::time::sleep(LOOK_INTERVAL).await;
         let waited = short(started.elapsed());
         let place = match semaphore.status().await {
-            Ok(status) => place(&status, own).unwrap_or_default(),
+            Ok(status) => place(&status, own).unwrap_or_default() + &grace(&status),
             Err(_) => ", the server does not answer".to_owned(),
         };
         settings
@@ -140,6 +141,12 @@ fn place(status: &Status, own: &std::collections::BTreeMap<String, String>) -> O
         .iter()
         .position(|waiter| meta::parse(&waiter.meta) == *own)?;
     Some(format!(", {} of {}", ordinal(place + 1), status.waiters_total))
+}
+
+fn grace(status: &Status) -> String {
+    report::grace(status)
+        .map(|grace| format!("; {grace}"))
+        .unwrap_or_default()
 }
 
 fn ordinal(number: usize) -> String {

@@ -76,18 +76,28 @@ fn a_command_without_an_address_says_how_to_start_a_server() {
 fn addresses_of_a_later_version_are_recognised() {
     let scene = Scene::bare();
 
-    for url in [
-        "redis-sentinel://h:26379/?node=h2:26379&sentinelServiceName=m",
-        "quorum://a:1,b:2,c:3",
-    ] {
-        let output = scene.output(&["--url", url, "ls"]);
-        assert_eq!(output.status.code(), Some(78), "{url}");
-        assert!(
-            stderr(&output).contains("is not in this version"),
-            "{}",
-            stderr(&output)
-        );
+    let output = scene.output(&["--url", "quorum://a:1,b:2,c:3", "ls"]);
+
+    assert_eq!(output.status.code(), Some(78));
+    assert!(
+        stderr(&output).contains("is not in this version"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn sentinels_that_are_not_there_are_69_and_are_named() {
+    let scene = Scene::bare();
+
+    let url = "redis-sentinel://127.0.0.1:1/?node=127.0.0.1:2&sentinelServiceName=orders&sentinelPassword=hunter2";
+    let output = scene.output(&["--url", url, "ls"]);
+
+    assert_eq!(output.status.code(), Some(69));
+    for told in ["`orders`", "127.0.0.1:1", "127.0.0.1:2"] {
+        assert!(stderr(&output).contains(told), "{}", stderr(&output));
     }
+    assert!(!stderr(&output).contains("hunter2"), "{}", stderr(&output));
 }
 
 #[test]

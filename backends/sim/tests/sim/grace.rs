@@ -95,6 +95,39 @@ fn a_server_that_took_over_grants_nothing_for_as_long_as_a_lease_lasts() {
 }
 
 #[test]
+fn a_status_says_for_how_much_longer_nothing_is_granted() {
+    run(1, |sim| async move {
+        let bench = bench(&sim, 1).await;
+        let left = async || bench.status().await.grace_left;
+        assert_eq!(left().await, Duration::ZERO);
+
+        promote(&bench);
+        assert_eq!(left().await, TTL, "it begins when the first one asks");
+        kept_back(&bench, 1).await;
+        sleep(TTL / 2).await;
+        assert!((TTL / 4..=TTL / 2).contains(&left().await), "{:?}", left().await);
+        sleep(TTL / 2).await;
+
+        assert_eq!(left().await, Duration::ZERO);
+        bench.grant(&asking(&bench, 1)).await;
+        assert_eq!(left().await, Duration::ZERO);
+    });
+}
+
+#[test]
+fn a_status_of_a_new_deployment_says_that_nothing_is_granted_to_who_waits() {
+    run(1, |sim| async move {
+        let bench = Bench::new(&sim, 1);
+
+        let attempt = bench.attempt(&asking(&bench, 1), Queueing::HandOff).await;
+        assert!(matches!(attempt, Attempt::Queued(_)), "{attempt:?}");
+
+        let left = bench.status().await.grace_left;
+        assert!((TTL / 2..=TTL).contains(&left), "{left:?}");
+    });
+}
+
+#[test]
 fn without_a_grace_a_server_that_took_over_grants_at_once() {
     run(1, |sim| async move {
         let bench = Bench::new(&sim, 1);
