@@ -1,4 +1,4 @@
-//! The store that keeps leases: one Redis or Valkey server.
+//! The store that keeps leases: one Redis or Valkey server, or the master behind Sentinel.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,12 +20,12 @@ use crate::{listener, reconnects, reply};
 /// Claims that one call refreshes; Lua takes no more than some thousand arguments at once.
 const REFRESHED_MAX: usize = 1000;
 
-/// One Redis or Valkey server as a store that keeps leases. Clones share the connection.
+/// One Redis or Valkey server, or the master behind Sentinel, as a store that keeps leases. Clones share the connection.
 ///
 /// All verbs share one connection, which the first of them opens. It lives on the runtime of that call, is replaced
 /// when it breaks, and is opened anew by a later call from another runtime once the first has ended. A connection is
-/// also replaced when the server turns out to be a replica, and after two timeouts in a row. Needs a tokio runtime with
-/// I/O and time.
+/// also replaced when the server turns out to be a replica, after two timeouts in a row, and when sentinels name another
+/// master. Needs a tokio runtime with I/O and time.
 ///
 /// # Errors
 ///

@@ -15,13 +15,13 @@ use crate::backend::Redis;
 
 pub use semafence::blocking::Permit;
 
-/// A client of one Redis or Valkey server, for threads.
+/// A client of a Redis or Valkey server, for threads.
 pub type Client<C = SystemClock> = semafence::blocking::Client<Redis, C>;
-/// A mutex on one Redis or Valkey server, for threads.
+/// A mutex on a Redis or Valkey server, for threads.
 pub type Mutex<C = SystemClock> = semafence::blocking::Mutex<Redis, C>;
 /// Starts a [`Mutex`].
 pub type MutexBuilder<C = SystemClock> = semafence::blocking::MutexBuilder<Redis, C>;
-/// A semaphore on one Redis or Valkey server, for threads.
+/// A semaphore on a Redis or Valkey server, for threads.
 pub type Semaphore<C = SystemClock> = semafence::blocking::Semaphore<Redis, C>;
 /// Starts a [`Semaphore`].
 pub type SemaphoreBuilder<C = SystemClock> = semafence::blocking::SemaphoreBuilder<Redis, C>;

@@ -4,15 +4,15 @@ use semafence::{Error, SystemClock};
 
 use crate::backend::Redis;
 
-/// A client of one Redis or Valkey server.
+/// A client of a Redis or Valkey server.
 pub type Client<C = SystemClock> = semafence::Client<Redis, C>;
 /// Starts a [`Client`].
 pub type ClientBuilder<C = SystemClock> = semafence::ClientBuilder<Redis, C>;
-/// A mutex on one Redis or Valkey server.
+/// A mutex on a Redis or Valkey server.
 pub type Mutex<C = SystemClock> = semafence::Mutex<Redis, C>;
 /// Starts a [`Mutex`].
 pub type MutexBuilder<C = SystemClock> = semafence::MutexBuilder<Redis, C>;
-/// A semaphore on one Redis or Valkey server.
+/// A semaphore on a Redis or Valkey server.
 pub type Semaphore<C = SystemClock> = semafence::Semaphore<Redis, C>;
 /// Starts a [`Semaphore`].
 pub type SemaphoreBuilder<C = SystemClock> = semafence::SemaphoreBuilder<Redis, C>;

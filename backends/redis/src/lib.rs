@@ -1,5 +1,5 @@
 #![forbid(unsafe_code)]
-//! Semaphores and mutexes on one Redis or Valkey server, over [redis-rs](redis).
+//! Semaphores and mutexes on one Redis or Valkey server, or on the master behind Sentinel, over [redis-rs](redis).
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), semafence_redis::Error> {
