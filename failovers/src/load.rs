@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use semafence::{Client, Error, LockBackend, LossReason, Semaphore, Standing};
 use tokio_util::sync::CancellationToken;
 
@@ -134,15 +135,13 @@ impl Load {
             ended: now(),
             how: How::Released,
         };
-        seen.how = match permit.release().await {
-            Ok(Standing::Held) => How::Released,
-            Ok(_)
-            | Err(Error::Lost {
-                reason: LossReason::Forgotten,
-                ..
-            }) => How::Forgotten,
-            Err(Error::Lost { .. }) => How::Lost,
-            Err(_) => How::Unanswered,
+        let lost = permit.lost().now_or_never();
+        seen.how = match (permit.release().await, lost) {
+            (_, Some(LossReason::Forgotten)) => How::Forgotten,
+            (_, Some(_)) => How::Lost,
+            (Ok(Standing::Held), None) => How::Released,
+            (Ok(_), None) => How::Absent,
+            (Err(_), None) => How::Unanswered,
         };
         println!("{}", Sighting::Permit(seen));
     }

@@ -32,7 +32,9 @@ pub(crate) struct Seen {
 /// How a permit ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum How {
-    /// Lost: the server did not know it any more.
+    /// Given back, though the server did not know it any more.
+    Absent,
+    /// Told that it was lost: the server did not know it any more.
     Forgotten,
     /// Lost for another reason.
     Lost,
@@ -107,7 +109,13 @@ impl FromStr for How {
     type Err = ();
 
     fn from_str(word: &str) -> Result<Self, ()> {
-        let all = [Self::Forgotten, Self::Lost, Self::Released, Self::Unanswered];
+        let all = [
+            Self::Absent,
+            Self::Forgotten,
+            Self::Lost,
+            Self::Released,
+            Self::Unanswered,
+        ];
         all.into_iter().find(|how| format!("{how:?}") == word).ok_or(())
     }
 }
