@@ -152,7 +152,10 @@ pub fn read_status(name: &Name, reply: &Reply) -> Result<Status, BackendError> {
 ///
 /// A permanent [`BackendError`] for a reply of another shape.
 pub fn read_names(namespace: &str, reply: &Reply) -> Result<Vec<Name>, BackendError> {
-    let Reply::Array(names) = reply else {
+    let Reply::Array(parts) = reply else {
+        return Err(unreadable(reply));
+    };
+    let Some((Reply::Int(_), names)) = parts.split_first() else {
         return Err(unreadable(reply));
     };
     names
