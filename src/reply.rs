@@ -164,6 +164,24 @@ pub fn read_names(namespace: &str, reply: &Reply) -> Result<Vec<Name>, BackendEr
         .collect()
 }
 
+/// Reads the reply to `TIME`.
+///
+/// # Errors
+///
+/// A permanent [`BackendError`] for a reply of another shape.
+pub fn read_time(reply: &Reply) -> Result<Timestamp, BackendError> {
+    let Reply::Array(parts) = reply else {
+        return Err(unreadable(reply));
+    };
+    let [seconds, micros] = &parts[..] else {
+        return Err(unreadable(reply));
+    };
+    let seconds: u64 = parse(text(seconds)?, seconds)?;
+    let micros: u64 = parse(text(micros)?, micros)?;
+    let micros = seconds.checked_mul(1_000_000).and_then(|s| s.checked_add(micros));
+    micros.map(Timestamp::from_micros).ok_or_else(|| unreadable(reply))
+}
+
 /// Reads a message that arrived in an [`Inbox`](crate::Inbox): a letter and a holder id. `None` for anything else.
 #[must_use]
 pub fn read_wakeup(message: &[u8]) -> Option<Wakeup> {
@@ -347,6 +365,7 @@ mod tests {
             readable += usize::from(read_status(&name, &reply).is_ok());
             readable += usize::from(read_standings(&reply, 2).is_ok());
             readable += usize::from(read_names("ns", &reply).is_ok());
+            readable += usize::from(read_time(&reply).is_ok());
             readable += usize::from(read_resized(&reply).is_ok());
             readable += usize::from(read_added(&reply).is_ok());
         }
