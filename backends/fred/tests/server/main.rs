@@ -1,0 +1,8 @@
+//! The backend against real servers.
+
+mod connection;
+mod errors;
+mod listening;
+mod login;
+mod model;
+mod support;
