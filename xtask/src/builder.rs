@@ -1,24 +1,29 @@
 //! What to start, and how.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::clock::SetClock;
+use crate::clock::{SetClock, Shown};
+use crate::configuration::Configuration;
 use crate::error::StartError;
+use crate::login::Login;
 use crate::port::Port;
+use crate::scratch;
 use crate::server::{Plan, Server};
 use crate::servers::{self, Flavor};
-use crate::tls::TlsListener;
+use crate::tls::{Certificates, TlsListener};
 
 /// What to start, and how.
 #[derive(Clone, Debug)]
 pub struct Builder {
     choice: Choice,
     args: Vec<String>,
-    tls: bool,
-    clock_us: Option<i64>,
+    tls: Option<Tls>,
+    clock: Option<Shown>,
+    rewritable: bool,
     patience: Duration,
 }
 
@@ -27,6 +32,14 @@ enum Choice {
     Any,
     Flavor(Flavor),
     Binary(PathBuf),
+}
+
+#[derive(Clone, Debug)]
+enum Tls {
+    /// Under an authority of its own.
+    Own,
+    /// Under one that several servers share.
+    Shared(Certificates),
 }
 
 impl Builder {
@@ -52,8 +65,9 @@ impl Builder {
         Self {
             choice,
             args: Vec::new(),
-            tls: false,
-            clock_us: None,
+            tls: None,
+            clock: None,
+            rewritable: false,
             patience: Duration::from_secs(10),
         }
     }
@@ -78,7 +92,18 @@ impl Builder {
     /// Also listens with TLS, under a certificate for localhost and 127.0.0.1 by an authority of its own.
     #[must_use]
     pub fn tls(mut self) -> Self {
-        self.tls = true;
+        self.tls = Some(Tls::Own);
+        self
+    }
+
+    pub(crate) fn tls_under(mut self, certificates: Certificates) -> Self {
+        self.tls = Some(Tls::Shared(certificates));
+        self
+    }
+
+    /// Passes all settings in a file, so that `CONFIG REWRITE` works and its result outlasts a restart.
+    pub(crate) fn rewritable(mut self) -> Self {
+        self.rewritable = true;
         self
     }
 
@@ -86,7 +111,15 @@ impl Builder {
     /// [`Server::set_clock_us`]. On Linux, with a C compiler, and for a server that is linked dynamically.
     #[must_use]
     pub fn clock_us(mut self, now_us: i64) -> Self {
-        self.clock_us = Some(now_us);
+        self.clock = Some(Shown::Still(now_us));
+        self
+    }
+
+    /// Sets the server's time of day off by so many microseconds, forward or, negative, back, to be changed by
+    /// [`Server::set_clock_offset_us`]. Where [`clock_us`](Self::clock_us) works.
+    #[must_use]
+    pub fn clock_offset_us(mut self, offset_us: i64) -> Self {
+        self.clock = Some(Shown::Offset(offset_us));
         self
     }
 
@@ -106,17 +139,24 @@ impl Builder {
     }
 
     fn plan(self) -> Result<Plan, StartError> {
-        let binary = self.find_binary().ok_or_else(|| StartError::Missing(self.wanted()))?;
-        let dir = TempDir::with_prefix("semafence-server-")?;
+        let binary = self.binary_or_missing()?;
+        let dir = if self.rewritable {
+            scratch::dir("semafence-server-")?
+        } else {
+            TempDir::with_prefix("semafence-server-")?
+        };
         let port = Port::pick()?;
-        let tls = self.tls.then(|| TlsListener::create(dir.path())).transpose()?;
-        let clock = self.clock_us.map(|now_us| SetClock::create(dir.path(), now_us));
-        let args = command_line(&port, dir.path(), tls.as_ref(), &self.args);
-        let password = password(&self.args);
+        let tls = self.listener(dir.path())?;
+        let clock = self.clock.map(SetClock::create);
+        let mut args = command_line(&port, dir.path(), tls.as_ref(), &self.args);
+        let login = password(&self.args).map(Login::password);
+        if self.rewritable {
+            args = vec![Configuration::from_args(&args).write(dir.path())?];
+        }
         Ok(Plan {
             binary,
             args,
-            password,
+            login,
             patience: self.patience,
             port,
             tls,
@@ -125,31 +165,42 @@ impl Builder {
         })
     }
 
+    fn listener(&self, dir: &Path) -> io::Result<Option<TlsListener>> {
+        let certificates = match &self.tls {
+            None => return Ok(None),
+            Some(Tls::Own) => Certificates::create(dir)?,
+            Some(Tls::Shared(certificates)) => certificates.clone(),
+        };
+        Ok(Some(TlsListener::create(certificates)?))
+    }
+
     /// Starts the server, or says on stderr that the calling test is skipped because there is none.
     ///
     /// # Panics
     /// If the server is there and does not start, or is missing and `SEMAFENCE_REQUIRE_SERVERS` insists.
     #[must_use]
     pub fn start_or_skip(self) -> Option<Server> {
-        let flavor = match self.choice {
+        let flavor = self.wanted_flavor();
+        started_or_skip(self.start(), flavor)
+    }
+
+    pub(crate) fn wanted_flavor(&self) -> Option<Flavor> {
+        match self.choice {
             Choice::Flavor(flavor) => Some(flavor),
             Choice::Any | Choice::Binary(_) => None,
-        };
-        match self.start() {
-            Ok(server) => Some(server),
-            Err(StartError::Missing(wanted)) => {
-                servers::skip(&wanted, flavor);
-                None
-            }
-            Err(error) => panic!("{error}"),
         }
+    }
+
+    /// The binary that [`start`](Self::start) would run.
+    pub(crate) fn binary_or_missing(&self) -> Result<PathBuf, StartError> {
+        self.find_binary().ok_or_else(|| StartError::Missing(self.wanted()))
     }
 
     fn find_binary(&self) -> Option<PathBuf> {
         match &self.choice {
-            Choice::Any if self.tls => servers::find_tls(),
+            Choice::Any if self.tls.is_some() => servers::find_tls(),
             Choice::Any => servers::find_any(),
-            Choice::Flavor(flavor) if self.tls => servers::find_with_tls(*flavor),
+            Choice::Flavor(flavor) if self.tls.is_some() => servers::find_with_tls(*flavor),
             Choice::Flavor(flavor) => servers::find(*flavor),
             Choice::Binary(path) => Some(path.clone()),
         }
@@ -161,7 +212,23 @@ impl Builder {
             Choice::Flavor(flavor) => flavor.to_string(),
             Choice::Binary(path) => path.display().to_string(),
         };
-        if self.tls { format!("{server} with TLS") } else { server }
+        if self.tls.is_some() {
+            format!("{server} with TLS")
+        } else {
+            server
+        }
+    }
+}
+
+/// What was started; or `None`, once stderr says that the calling test is skipped.
+pub(crate) fn started_or_skip<S>(outcome: Result<S, StartError>, flavor: Option<Flavor>) -> Option<S> {
+    match outcome {
+        Ok(started) => Some(started),
+        Err(StartError::Missing(wanted)) => {
+            servers::skip(&wanted, flavor);
+            None
+        }
+        Err(error) => panic!("{error}"),
     }
 }
 

@@ -1,4 +1,5 @@
-// Preloaded into a server: what it takes for the time of day is what a file says, in microseconds since the Unix epoch.
+// Preloaded into a server: what it takes for the time of day is what a file says, in microseconds since the Unix epoch;
+// or, if SEMAFENCE_CLOCK_RUNS is set, that much more than the true time, so that it goes on.
 // Monotonic clocks are left alone, so that the server's own timers go on. But Valkey adds what the processor's counter
 // says to the time of day at which it woke up; without /proc/cpuinfo a server does not trust that counter.
 
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 static const volatile int64_t *shown;
+static int runs;
 
 __attribute__((constructor)) static void find_clock(void) {
     const char *path = getenv("SEMAFENCE_CLOCK_FILE");
@@ -24,12 +26,19 @@ __attribute__((constructor)) static void find_clock(void) {
     void *map = mmap(NULL, sizeof(int64_t), PROT_READ, MAP_SHARED, file, 0);
     close(file);
     if (map != MAP_FAILED) shown = map;
+    runs = getenv("SEMAFENCE_CLOCK_RUNS") != NULL;
+}
+
+static int64_t true_us(void) {
+    struct timespec now;
+    if (syscall(SYS_clock_gettime, CLOCK_REALTIME, &now) != 0) return 0;
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 int clock_gettime(clockid_t clock, struct timespec *time) {
     if (!shown || (clock != CLOCK_REALTIME && clock != CLOCK_REALTIME_COARSE))
         return (int)syscall(SYS_clock_gettime, clock, time);
-    int64_t us = *shown;
+    int64_t us = runs ? true_us() + *shown : *shown;
     time->tv_sec = us / 1000000;
     time->tv_nsec = us % 1000000 * 1000;
     return 0;

@@ -9,7 +9,18 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use tempfile::TempDir;
+
 const SOURCE: &str = include_str!("clock.c");
+
+/// What a server takes for the time of day, in microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// This one, since the Unix epoch; it stands still.
+    Still(i64),
+    /// So much more than the true one; it goes on.
+    Offset(i64),
+}
 
 /// The time of day of one server, settable.
 #[derive(Debug)]
@@ -17,31 +28,46 @@ pub(crate) struct SetClock {
     library: PathBuf,
     path: PathBuf,
     file: File,
+    runs: bool,
+    _dir: TempDir,
 }
 
 impl SetClock {
-    /// Compiles the library into `dir`, and shows `now_us`.
-    pub(crate) fn create(dir: &Path, now_us: i64) -> io::Result<Self> {
-        let path = dir.join("clock");
+    /// Compiles the library, and shows a first time.
+    pub(crate) fn create(first: Shown) -> io::Result<Self> {
+        let dir = TempDir::with_prefix("semafence-clock-")?;
+        let path = dir.path().join("clock");
         let file = File::create(&path)?;
         let clock = Self {
-            library: compile(dir)?,
+            library: compile(dir.path())?,
             path,
             file,
+            runs: matches!(first, Shown::Offset(_)),
+            _dir: dir,
         };
-        clock.set_us(now_us)?;
+        clock.show(first)?;
         Ok(clock)
     }
 
-    /// Microseconds since the Unix epoch; time stands still until the next call.
-    pub(crate) fn set_us(&self, now_us: i64) -> io::Result<()> {
-        self.file.write_all_at(&now_us.to_ne_bytes(), 0)
+    /// Shows another time.
+    ///
+    /// # Errors
+    /// When the file is gone, or a clock that stands still is asked to run or the other way round.
+    pub(crate) fn show(&self, time: Shown) -> io::Result<()> {
+        let us = match (time, self.runs) {
+            (Shown::Still(us), false) | (Shown::Offset(us), true) => us,
+            _ => return Err(io::Error::other(format!("this server's clock cannot show {time:?}"))),
+        };
+        self.file.write_all_at(&us.to_ne_bytes(), 0)
     }
 
     pub(crate) fn show_to(&self, command: &mut Command) {
         command
             .env("LD_PRELOAD", &self.library)
             .env("SEMAFENCE_CLOCK_FILE", &self.path);
+        if self.runs {
+            command.env("SEMAFENCE_CLOCK_RUNS", "1");
+        }
     }
 }
 

@@ -33,6 +33,13 @@ pub enum StartError {
         /// The end of its log.
         log: String,
     },
+    /// Everything runs, but the servers and sentinels of a deployment do not find each other.
+    Unsettled {
+        /// What was still missing.
+        reason: String,
+        /// How long it was waited for.
+        patience: Duration,
+    },
 }
 
 impl fmt::Display for StartError {
@@ -46,6 +53,7 @@ impl fmt::Display for StartError {
             Self::Silent { binary, patience, log } => {
                 write!(f, "{} did not answer within {patience:?}:\n{log}", binary.display())
             }
+            Self::Unsettled { reason, patience } => write!(f, "not settled within {patience:?}: {reason}"),
         }
     }
 }

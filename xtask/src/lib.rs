@@ -13,18 +13,37 @@
 
 #![forbid(unsafe_code)]
 
+mod access;
+mod announcements;
 mod builder;
 mod clock;
+mod configuration;
+mod deployment;
 mod error;
+mod failover;
+mod fixture;
+mod login;
+mod node;
 mod port;
 mod process;
 mod resp;
+mod scratch;
+mod sentinel;
 mod server;
 pub mod servers;
+mod settled;
 mod tls;
+mod view;
 
+pub use access::Access;
+pub use announcements::{Announcement, Announcements};
 pub use builder::Builder;
+pub use deployment::{Deployment, DeploymentBuilder};
 pub use error::StartError;
+pub use failover::Failover;
+pub use fixture::RedisFixture;
+pub use login::Login;
+pub use node::Node;
 pub use resp::{Connection, Reply};
 pub use server::Server;
 pub use servers::Flavor;

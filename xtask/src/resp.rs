@@ -74,7 +74,7 @@ impl fmt::Display for Reply {
     }
 }
 
-/// One plain TCP connection to a server on this machine.
+/// One plain TCP connection to a server.
 #[derive(Debug)]
 pub struct Connection {
     stream: BufReader<TcpStream>,
@@ -86,7 +86,14 @@ impl Connection {
     /// # Errors
     /// When nobody listens, or `timeout` is zero.
     pub fn open(port: u16, timeout: Duration) -> io::Result<Self> {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Self::open_at(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), timeout)
+    }
+
+    /// Connects to any address; `timeout` bounds the connect and then each read and write.
+    ///
+    /// # Errors
+    /// When nobody listens, or `timeout` is zero.
+    pub fn open_at(address: SocketAddr, timeout: Duration) -> io::Result<Self> {
         let stream = TcpStream::connect_timeout(&address, timeout)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(timeout))?;
@@ -117,6 +124,21 @@ impl Connection {
             frame.extend_from_slice(b"\r\n");
         }
         self.stream.get_mut().write_all(&frame)
+    }
+
+    /// Whether the server closed it while nothing was asked, as it does with all its clients when its role changes.
+    pub(crate) fn is_closed(&self) -> bool {
+        let stream = self.stream.get_ref();
+        let looked = stream.set_nonblocking(true).and_then(|()| stream.peek(&mut [0]));
+        let alive = looked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        stream.set_nonblocking(false).is_err() || !alive
+    }
+
+    /// Lets a read wait without end from now on, and returns what ends it: to shut the stream down.
+    pub(crate) fn wait_without_end(&mut self) -> io::Result<TcpStream> {
+        let stream = self.stream.get_ref();
+        stream.set_read_timeout(None)?;
+        stream.try_clone()
     }
 
     /// Reads the next reply or push message.

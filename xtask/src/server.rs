@@ -13,8 +13,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::builder::Builder;
-use crate::clock::SetClock;
+use crate::clock::{SetClock, Shown};
 use crate::error::StartError;
+use crate::login::Login;
 use crate::port::Port;
 use crate::process;
 use crate::resp::{Connection, Reply};
@@ -41,7 +42,7 @@ pub struct Server {
 pub(crate) struct Plan {
     pub(crate) binary: PathBuf,
     pub(crate) args: Vec<String>,
-    pub(crate) password: Option<String>,
+    pub(crate) login: Option<Login>,
     pub(crate) patience: Duration,
     pub(crate) port: Port,
     pub(crate) tls: Option<TlsListener>,
@@ -83,7 +84,7 @@ impl Server {
             plan,
             running: Mutex::default(),
         };
-        server.launch()?;
+        server.launch(&[])?;
         Ok(server)
     }
 
@@ -115,6 +116,12 @@ impl Server {
     #[must_use]
     pub fn ca_pem(&self) -> &str {
         &self.tls_listener().certificates.ca_pem
+    }
+
+    /// The port under which replicas and sentinels know it: with TLS, if it has that.
+    pub(crate) fn announced_port(&self) -> u16 {
+        let tls = self.plan.tls.as_ref();
+        tls.map_or(self.port(), |listener| listener.port.number())
     }
 
     fn tls_listener(&self) -> &TlsListener {
@@ -166,6 +173,7 @@ impl Server {
     /// When the server does not answer within 10 s; the next call connects anew.
     pub fn try_command<A: AsRef<[u8]>>(&self, args: &[A]) -> io::Result<Reply> {
         let kept = self.running().connection.take();
+        let kept = kept.filter(|connection| !connection.is_closed());
         let mut connection = kept.map_or_else(|| self.connect(COMMAND_TIMEOUT), Ok)?;
         let reply = connection.command(args)?;
         self.running().connection = Some(connection);
@@ -178,8 +186,8 @@ impl Server {
     /// When the server does not answer within `timeout`, which also bounds each later read.
     pub fn connect(&self, timeout: Duration) -> io::Result<Connection> {
         let mut connection = Connection::open(self.port(), timeout)?;
-        if let Some(password) = &self.plan.password {
-            connection.command(&["AUTH", password])?;
+        if let Some(login) = &self.plan.login {
+            connection.command(&login.auth())?;
         }
         Ok(connection)
     }
@@ -217,7 +225,17 @@ impl Server {
     pub fn set_clock_us(&self, now_us: i64) {
         let clock = self.plan.clock.as_ref();
         let clock = clock.expect("the server was started with Builder::clock_us");
-        clock.set_us(now_us).expect("the clock's file is there");
+        clock.show(Shown::Still(now_us)).expect("the clock stands still");
+    }
+
+    /// Sets the server's time of day off by so many microseconds, forward or, negative, back.
+    ///
+    /// # Panics
+    /// Unless started with [`Builder::clock_offset_us`].
+    pub fn set_clock_offset_us(&self, offset_us: i64) {
+        let clock = self.plan.clock.as_ref();
+        let clock = clock.expect("the server was started with Builder::clock_offset_us");
+        clock.show(Shown::Offset(offset_us)).expect("the clock runs");
     }
 
     /// Suspends the process (SIGSTOP): connections stay open, nothing is answered.
@@ -246,8 +264,13 @@ impl Server {
     /// # Errors
     /// As [`Builder::start`].
     pub fn restart(&self) -> Result<(), StartError> {
+        self.restart_with(&[])
+    }
+
+    /// As [`restart`](Self::restart), with more words on the command line this time.
+    pub(crate) fn restart_with(&self, args: &[&str]) -> Result<(), StartError> {
         self.kill();
-        self.launch()
+        self.launch(args)
     }
 
     /// The last lines that the server logged, over all its starts.
@@ -266,8 +289,10 @@ impl Server {
         kill_process(pid, signal).expect("a child that was not waited for can be signalled");
     }
 
-    fn launch(&self) -> Result<(), StartError> {
-        let child = process::spawn(self.server_command()?)?;
+    fn launch(&self, args: &[&str]) -> Result<(), StartError> {
+        let mut command = self.server_command()?;
+        command.args(args);
+        let child = process::spawn(command)?;
         self.running().child = Some(child);
         self.wait_until_ready().inspect_err(|_| self.kill())
     }

@@ -18,10 +18,10 @@ pub(crate) struct TlsListener {
 }
 
 impl TlsListener {
-    pub(crate) fn create(dir: &Path) -> io::Result<Self> {
+    pub(crate) fn create(certificates: Certificates) -> io::Result<Self> {
         Ok(Self {
             port: Port::pick()?,
-            certificates: Certificates::create(dir)?,
+            certificates,
         })
     }
 
@@ -41,8 +41,8 @@ impl TlsListener {
     }
 }
 
-/// A certificate authority made for one server, and the files that server reads.
-#[derive(Debug)]
+/// A certificate authority made for one server or one deployment, and the files that servers read.
+#[derive(Clone, Debug)]
 pub(crate) struct Certificates {
     pub(crate) ca_pem: String,
     pub(crate) ca_file: PathBuf,
