@@ -2,6 +2,7 @@
 
 mod connection;
 mod errors;
+mod hardening;
 mod listening;
 mod login;
 mod model;
