@@ -20,7 +20,7 @@ use crate::{listener, reply};
 
 /// One Redis or Valkey server, or a master behind Sentinel, as a store that keeps leases. Clones share the connections.
 ///
-/// All verbs share one connection, which the first of them opens, and all listeners another one. They live on the runtime
+/// All verbs share one connection, which the first of them opens, and all listeners of one inbox another one. They live on the runtime
 /// of that call, are replaced when they break, and are opened anew by a later call from another runtime once the first
 /// has ended. A connection is also replaced when the server turns out to be a replica, after two timeouts in a row, and
 /// behind Sentinel as soon as any sentinel tells of another master. Needs a tokio runtime with I/O and time.

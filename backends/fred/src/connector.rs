@@ -51,18 +51,19 @@ impl Connector {
         }
     }
 
-    /// Connects, logs in, and loads the scripts.
-    pub(crate) async fn connect(&self) -> Result<Link, BackendError> {
-        match timeout(self.connect_timeout, self.dial()).await {
+    /// Connects, logs in, and loads the scripts: at a server of which Sentinel has just told, or where the server is.
+    pub(crate) async fn connect(&self, told: Option<ServerConfig>) -> Result<Link, BackendError> {
+        match timeout(self.connect_timeout, self.dial(told)).await {
             Ok(dialled) => dialled,
             Err(_elapsed) => Err(failure::late(&self.address(), self.connect_timeout)),
         }
     }
 
-    async fn dial(&self) -> Result<Link, BackendError> {
-        let server = match &self.place {
-            Place::Server(server) => server.clone(),
-            Place::Sentinels(sentinels) => sentinels.master(self.connect_timeout).await?,
+    async fn dial(&self, told: Option<ServerConfig>) -> Result<Link, BackendError> {
+        let server = match (&self.place, told) {
+            (Place::Server(server), _) => server.clone(),
+            (Place::Sentinels(_), Some(server)) => server,
+            (Place::Sentinels(sentinels), None) => sentinels.master(self.connect_timeout).await?,
         };
         let address = address_of(&server);
         let line = self.dial_line(server.clone()).await?;

@@ -1,16 +1,17 @@
-//! A connection that only listens.
+//! A connection that only listens, to one inbox.
 //!
-//! fred never reads the answer to SUBSCRIBE: it reports success as soon as it has written, and where the server refuses,
-//! the refusal is taken for the answer to the next command, and so on for ever; or dropped, where none waits. So nothing else
-//! may share this connection, a PING shows how far the server has got, and a refusal ends the connection.
+//! fred never reads the answer to SUBSCRIBE: it reports success as soon as it has written. Where the server refuses, the
+//! refusal is dropped, or if anything waits for an answer it is taken for that, and from then on every answer for the one to
+//! the command before. So nothing else may share this connection, and a PING shows what became of the SUBSCRIBE: version 2
+//! of the protocol answers it by an array while something is subscribed to. A second channel would look like the first.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use fred::error::Error;
 use fred::interfaces::{EventInterface, PubsubInterface};
 use fred::types::{Message, Resp3Frame};
-use semafence::{BackendError, Inbox, Wakeup};
+use semafence::{BackendError, Inbox, Wakeup, script};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -20,13 +21,10 @@ use crate::line::{Command, End, Line};
 use crate::mailboxes::Mailboxes;
 use crate::reply;
 
-/// A connection that only listens. Once it is over its listeners end.
+/// A connection that only listens, to one inbox. Once it is over its listeners end; it ends with the last of them.
 pub(crate) struct Ear {
     line: Line,
     mailboxes: Arc<Mailboxes>,
-    /// Held from looking who listens until the server has confirmed: a listener that comes while the last one leaves must
-    /// not lose the subscription.
-    subscribing: tokio::sync::Mutex<()>,
 }
 
 impl Ear {
@@ -43,91 +41,56 @@ impl Ear {
                 () = lost.wait() => {}
             }
         });
-        Self {
-            line,
-            mailboxes,
-            subscribing: tokio::sync::Mutex::default(),
-        }
+        Self { line, mailboxes }
     }
 
     pub(crate) fn is_over(&self) -> bool {
         self.mailboxes.is_closed()
     }
 
-    /// Subscribes, and returns once the server has confirmed it.
-    pub(crate) async fn listen(
-        self: &Arc<Self>,
-        inbox: Inbox,
-        address: &str,
-        limit: Duration,
-    ) -> Result<Mail, BackendError> {
-        let _one_at_a_time = self.subscribing.lock().await;
-        // Listen before subscribing, or what arrives between the confirmation and its reader is lost.
-        let mail = Mail {
-            wakeups: self.mailboxes.add(inbox),
-            ear: Arc::downgrade(self),
-            inbox,
-        };
-        let told = |error: Error| failure::unanswered(&error, address, limit);
-        let refusal = match tokio::time::timeout(limit, self.subscribe(inbox, limit)).await {
-            Ok(answer) => answer.map_err(told).and_then(confirmed).err(),
-            Err(_elapsed) => Some(BackendError::timed_out(limit)),
-        };
-        match refusal {
-            None => Ok(mail),
-            Some(error) => {
-                self.mailboxes.close();
-                Err(error)
-            }
+    pub(crate) fn listen(self: &Arc<Self>) -> Mail {
+        Mail {
+            wakeups: self.mailboxes.add(),
+            _ear: Arc::clone(self),
         }
     }
 
-    /// What the server says after SUBSCRIBE: an array while something is subscribed to, a refusal, or else nothing of it.
-    async fn subscribe(&self, inbox: Inbox, limit: Duration) -> Result<Resp3Frame, Error> {
-        // In one go, so that a refusal finds the PING waiting.
-        let subscribed = self.line.client().subscribe(inbox.channel());
-        let (subscribed, answer) = futures::join!(subscribed, self.line.send(Command::new("PING"), limit));
-        subscribed?;
-        match answer? {
+    /// Subscribes, and returns once the server has confirmed it.
+    pub(crate) async fn subscribe(&self, inbox: Inbox, address: &str, limit: Duration) -> Result<(), BackendError> {
+        let told = |error: Error| failure::unanswered(&error, address, limit);
+        let answer = tokio::time::timeout(limit, self.ask(inbox, limit)).await;
+        let answer = answer
+            .map_err(|_elapsed| BackendError::timed_out(limit))?
+            .map_err(told)?;
+        match reply::error(&answer) {
+            None => Ok(()),
+            Some(text) => Err(failure::replied(text)),
+        }
+    }
+
+    async fn ask(&self, inbox: Inbox, limit: Duration) -> Result<Resp3Frame, Error> {
+        self.line.client().subscribe(inbox.channel()).await?;
+        match self.line.send(Command::new("PING"), limit).await? {
             Resp3Frame::SimpleString { .. } => {
-                // The refusal found nobody waiting. As a command of no special kind it is answered like any other.
+                // The refusal was dropped. A command that fred takes for no special one is answered like any other.
                 let again = Command::new("SUBSCRIBE").arg(inbox.channel());
                 self.line.send(again, limit).await
             }
             answer => Ok(answer),
         }
     }
-
-    async fn forget(&self, inbox: Inbox) {
-        let _one_at_a_time = self.subscribing.lock().await;
-        if self.mailboxes.forget_deserted(inbox) {
-            let _a_lost_connection_has_none = self.line.client().unsubscribe(inbox.channel()).await;
-        }
-    }
 }
 
-/// What arrives for one inbox. The last of an inbox ends the subscription.
+/// What arrives for one listener.
 pub(crate) struct Mail {
     wakeups: UnboundedReceiver<Wakeup>,
-    ear: Weak<Ear>,
-    inbox: Inbox,
+    _ear: Arc<Ear>,
 }
 
 impl Mail {
     /// The next wake-up, or nothing any more once the connection is over.
     pub(crate) async fn next(&mut self) -> Option<Wakeup> {
         self.wakeups.recv().await
-    }
-}
-
-impl Drop for Mail {
-    fn drop(&mut self) {
-        self.wakeups.close();
-        // Without a runtime the subscription stays until its connection ends; its messages go nowhere.
-        if let (Some(ear), Ok(runtime)) = (self.ear.upgrade(), tokio::runtime::Handle::try_current()) {
-            let inbox = self.inbox;
-            runtime.spawn(async move { ear.forget(inbox).await });
-        }
     }
 }
 
@@ -140,23 +103,16 @@ impl Drop for Tail {
     }
 }
 
-fn confirmed(answer: Resp3Frame) -> Result<(), BackendError> {
-    match reply::error(&answer) {
-        None => Ok(()),
-        Some(text) => Err(failure::replied(text)),
-    }
-}
-
 async fn deliver(mut messages: Receiver<Message>, mailboxes: &Mailboxes) {
     loop {
-        match messages.recv().await {
-            Ok(message) => {
-                let bytes = message.value.as_bytes().unwrap_or_default();
-                mailboxes.deliver(&message.channel, bytes);
-            }
+        let wakeup = match messages.recv().await {
+            Ok(message) => message.value.as_bytes().and_then(script::read_wakeup),
             // fred drops the oldest when its buffer is full.
-            Err(RecvError::Lagged(_)) => mailboxes.tell_missed(),
+            Err(RecvError::Lagged(_)) => Some(Wakeup::Missed),
             Err(RecvError::Closed) => return,
+        };
+        if let Some(wakeup) = wakeup {
+            mailboxes.deliver(wakeup);
         }
     }
 }

@@ -43,6 +43,8 @@ pub(crate) struct Inner {
     watching: Mutex<Option<Watching>>,
     /// The master of which Sentinel has told last.
     moved: watch::Sender<Option<ServerConfig>>,
+    /// The same, until somebody has tried to connect to it.
+    untried: Mutex<Option<ServerConfig>>,
     /// How often a lost connection has come back.
     returns: watch::Sender<u64>,
 }
@@ -82,6 +84,7 @@ impl Lane {
             state: Mutex::new(State::Idle),
             watching: Mutex::default(),
             moved: watch::Sender::new(None),
+            untried: Mutex::default(),
             returns: watch::Sender::new(0),
         }))
     }
@@ -172,17 +175,23 @@ impl Lane {
 
     /// Sentinel says that this is the master now.
     pub(crate) fn moved_to(&self, master: &ServerConfig) {
-        self.0.moved.send_replace(Some(master.clone()));
         let left = match &*self.state() {
-            State::Open(link) if link.server() != master => Some(Arc::clone(link)),
-            _ => None,
+            State::Open(link) if link.server() == master => return,
+            State::Open(link) => Some(Arc::clone(link)),
+            State::Idle | State::Opening { .. } => None,
         };
+        *self.untried() = Some(master.clone());
+        self.0.moved.send_replace(Some(master.clone()));
         if let Some(link) = left {
             let (from, to) = (link.address(), address_of(master));
             tracing::info!(from, to, "another server has become master: connecting anew");
             self.forget(&link);
             link.cut();
         }
+    }
+
+    fn untried(&self) -> MutexGuard<'_, Option<ServerConfig>> {
+        self.0.untried.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes no more requests to this connection; those under way may still be answered.
@@ -230,12 +239,10 @@ impl Lane {
     /// Connects in a task of its own, so that a caller who gives up early does not take the attempt with it.
     fn open(&self) -> Opening {
         self.keep_watching();
-        let connector = Arc::clone(&self.0.connector);
-        let moved = self.0.moved.subscribe();
-        let lane = Arc::downgrade(&self.0);
+        let lane = self.clone();
         let task = tokio::spawn(async move {
-            let link = connect(&connector, moved).await.map(Arc::new)?;
-            tokio::spawn(replace(lane, link.ends()));
+            let link = lane.connect().await.map(Arc::new)?;
+            tokio::spawn(replace(Arc::downgrade(&lane.0), link.ends()));
             Ok(link)
         });
         let connector = Arc::clone(&self.0.connector);
@@ -245,6 +252,25 @@ impl Lane {
         }
         .boxed()
         .shared()
+    }
+
+    /// Connects, and starts anew when Sentinel names another master meanwhile: the one before may hang, and would be
+    /// waited for until the timeout.
+    async fn connect(&self) -> Result<Link, BackendError> {
+        let mut moved = self.0.moved.subscribe();
+        loop {
+            // What was announced is known before the other sentinels know it.
+            let told = self.untried().take();
+            let link = tokio::select! {
+                biased;
+                link = self.connector().connect(told.clone()) => link,
+                () = moved_from(&mut moved, told.as_ref()) => continue,
+            };
+            match link {
+                Err(_the_sentinels_may_know_better) if told.is_some() => {}
+                link => return link,
+            }
+        }
     }
 
     /// Listens to the sentinels, unless somebody does so on a runtime that is still there.
@@ -275,26 +301,14 @@ impl Lane {
     }
 }
 
-/// Connects, and starts anew when Sentinel names another master meanwhile: the one before may hang, and would be waited
-/// for until the timeout.
-async fn connect(
-    connector: &Connector,
-    mut moved: watch::Receiver<Option<ServerConfig>>,
-) -> Result<Link, BackendError> {
-    loop {
-        moved.mark_unchanged();
-        let link = tokio::select! {
-            biased;
-            link = connector.connect() => link,
-            Ok(()) = moved.changed() => continue,
-        };
-        // Heard of in the same moment.
-        let elsewhere = |link: &Link| moved.borrow().as_ref().is_some_and(|master| master != link.server());
-        match &link {
-            Ok(made) if moved.has_changed().unwrap_or(false) && elsewhere(made) => {}
-            _ => return link,
+/// Completes when a master is announced that is not this one; all sentinels announce the same.
+async fn moved_from(moved: &mut watch::Receiver<Option<ServerConfig>>, told: Option<&ServerConfig>) {
+    while moved.changed().await.is_ok() {
+        if moved.borrow_and_update().as_ref() != told {
+            return;
         }
     }
+    std::future::pending().await
 }
 
 /// Waits until a connection is over, and makes the next one.

@@ -1,9 +1,10 @@
-//! A connection for commands, and the one that listens beside it.
+//! A connection for commands, and those that listen beside it.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
 
 use fred::types::config::ServerConfig;
-use semafence::Stall;
+use semafence::{Inbox, Stall};
 
 use crate::ear::Ear;
 use crate::line::{End, Line};
@@ -15,8 +16,8 @@ pub(crate) struct Link {
     address: String,
     closed: Arc<End>,
     stall: Stall,
-    /// Opened by the first who listens.
-    pub(crate) ear: tokio::sync::Mutex<Option<Arc<Ear>>>,
+    /// Opened by the first who listens to an inbox, gone with the last.
+    pub(crate) ears: tokio::sync::Mutex<HashMap<Inbox, Weak<Ear>>>,
 }
 
 impl Link {
@@ -27,7 +28,7 @@ impl Link {
             address,
             closed: Arc::default(),
             stall: Stall::default(),
-            ear: tokio::sync::Mutex::default(),
+            ears: tokio::sync::Mutex::default(),
         }
     }
 

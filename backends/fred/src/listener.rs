@@ -1,15 +1,14 @@
 //! The wake-ups of one inbox, over one connection after the other.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use semafence::{BackendError, Inbox, Wakeup};
 
-use crate::ear::{Ear, Mail};
+use crate::ear::Mail;
 use crate::lane::Lane;
-use crate::link::Link;
 use crate::pause::jittered;
 
 const RETRY_MIN: Duration = Duration::from_millis(50);
@@ -58,20 +57,17 @@ async fn reopen(lane: &Lane, inbox: Inbox) -> Mail {
 /// Subscribes, and returns once the server has confirmed it.
 async fn open(lane: &Lane, inbox: Inbox) -> Result<Mail, BackendError> {
     let link = lane.link().await?;
-    let ear = ear_of(lane, &link).await?;
-    ear.listen(inbox, link.address(), lane.connector().response_timeout)
-        .await
-}
-
-/// The connection that listens beside one that carries commands, one for all inboxes.
-async fn ear_of(lane: &Lane, link: &Link) -> Result<Arc<Ear>, BackendError> {
-    let mut place = link.ear.lock().await;
-    match &*place {
-        Some(ear) if !ear.is_over() => Ok(Arc::clone(ear)),
-        _ => {
-            let ear = Arc::new(lane.connector().connect_ear(link).await?);
-            *place = Some(Arc::clone(&ear));
-            Ok(ear)
-        }
+    let mut ears = link.ears.lock().await;
+    let there = ears.get(&inbox).and_then(Weak::upgrade).filter(|ear| !ear.is_over());
+    if let Some(ear) = there {
+        return Ok(ear.listen());
     }
+    let ear = Arc::new(lane.connector().connect_ear(&link).await?);
+    // Listen before subscribing, or what arrives between the confirmation and its reader is lost.
+    let mail = ear.listen();
+    let limit = lane.connector().response_timeout;
+    ear.subscribe(inbox, link.address(), limit).await?;
+    ears.retain(|_, ear| ear.strong_count() > 0);
+    ears.insert(inbox, Arc::downgrade(&ear));
+    Ok(mail)
 }

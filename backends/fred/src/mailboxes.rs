@@ -1,64 +1,35 @@
 //! Where messages that arrive on a connection are put.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use semafence::{Inbox, Wakeup, script};
+use semafence::Wakeup;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-/// The listeners on a connection, by channel.
+/// The listeners on a connection; none any more, and never again, once it is over.
 #[derive(Debug)]
-pub(crate) struct Mailboxes(Mutex<Listeners>);
-
-/// None once the connection is over.
-type Listeners = Option<HashMap<String, Vec<UnboundedSender<Wakeup>>>>;
+pub(crate) struct Mailboxes(Mutex<Option<Vec<UnboundedSender<Wakeup>>>>);
 
 impl Mailboxes {
     pub(crate) fn open() -> Self {
-        Self(Mutex::new(Some(HashMap::new())))
+        Self(Mutex::new(Some(Vec::new())))
     }
 
     pub(crate) fn is_closed(&self) -> bool {
         self.listeners().is_none()
     }
 
-    pub(crate) fn add(&self, inbox: Inbox) -> UnboundedReceiver<Wakeup> {
+    pub(crate) fn add(&self) -> UnboundedReceiver<Wakeup> {
         let (sender, receiver) = unbounded_channel();
         if let Some(listeners) = &mut *self.listeners() {
-            let same_inbox = listeners.entry(inbox.channel()).or_default();
-            same_inbox.retain(|listener| !listener.is_closed());
-            same_inbox.push(sender);
+            listeners.retain(|listener| !listener.is_closed());
+            listeners.push(sender);
         }
         receiver
     }
 
-    /// Forgets an inbox whose last listener is gone, and says whether that was so.
-    pub(crate) fn forget_deserted(&self, inbox: Inbox) -> bool {
-        let channel = inbox.channel();
-        let mut listeners = self.listeners();
-        let Some(listeners) = &mut *listeners else { return false };
-        let is_deserted = |same_inbox: &Vec<UnboundedSender<_>>| same_inbox.iter().all(UnboundedSender::is_closed);
-        listeners.get(&channel).is_some_and(is_deserted) && listeners.remove(&channel).is_some()
-    }
-
-    pub(crate) fn deliver(&self, channel: &str, message: &[u8]) {
-        let Some(wakeup) = script::read_wakeup(message) else {
-            return;
-        };
-        let listeners = self.listeners();
-        for listener in listeners
-            .iter()
-            .filter_map(|listeners| listeners.get(channel))
-            .flatten()
-        {
+    pub(crate) fn deliver(&self, wakeup: Wakeup) {
+        for listener in self.listeners().iter().flatten() {
             let _nobody_listens_any_more_is_fine = listener.send(wakeup);
-        }
-    }
-
-    /// Messages were lost that were for any of them.
-    pub(crate) fn tell_missed(&self) {
-        for listener in self.listeners().iter().flat_map(HashMap::values).flatten() {
-            let _nobody_listens_any_more_is_fine = listener.send(Wakeup::Missed);
         }
     }
 
@@ -66,7 +37,7 @@ impl Mailboxes {
         *self.listeners() = None;
     }
 
-    fn listeners(&self) -> MutexGuard<'_, Listeners> {
+    fn listeners(&self) -> MutexGuard<'_, Option<Vec<UnboundedSender<Wakeup>>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -80,7 +51,7 @@ mod tests {
         let mailboxes = Mailboxes::open();
         mailboxes.close();
 
-        let mut late = mailboxes.add(Inbox::from_bits(1));
+        let mut late = mailboxes.add();
 
         assert_eq!(late.blocking_recv(), None);
     }

@@ -83,7 +83,7 @@ impl Options {
 
     /// The master of a service, by the service's name and the sentinels that watch over it: host and port of each.
     ///
-    /// All of them are asked at once, so their order does not matter, and one that hangs costs nothing.
+    /// All of them are asked at once, so their order does not matter, and one that hangs costs 200 ms at most.
     pub fn sentinel<H: Into<String>>(
         service: impl Into<String>,
         sentinels: impl IntoIterator<Item = (H, u16)>,

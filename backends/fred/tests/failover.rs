@@ -64,10 +64,15 @@ fn start(builder: DeploymentBuilder) -> Option<(Deployment, Fred)> {
 }
 
 /// Asks again and again until the new master grants: when that was, how long after the announcement, and the errors.
-async fn recovered(fred: &Fred, deployment: &Deployment, fail: impl FnOnce(&Server)) -> (Duration, Vec<BackendError>) {
+async fn recovered(
+    fred: &Fred,
+    deployment: &Deployment,
+    fail: impl FnOnce(&Server),
+    serves: impl Fn(&Server, &Claim) -> bool,
+) -> (Duration, Vec<BackendError>) {
     let announcements = deployment.announcements();
-    let old = deployment.master().address();
-    fail(deployment.master());
+    let old = deployment.master();
+    fail(old);
     let failed = Instant::now();
     let mut errors = Vec::new();
     let mut number = 0;
@@ -79,8 +84,8 @@ async fn recovered(fred: &Fred, deployment: &Deployment, fail: impl FnOnce(&Serv
         let attempt = acquire(fred, &claim).await;
         let answered = Instant::now();
         match attempt {
-            // Until it is found out, the old master may serve.
-            Ok(_) if deployment.master().address() == old => tokio::time::sleep(Duration::from_millis(1)).await,
+            // As long as nobody has said otherwise, the old master serves.
+            Ok(_) if serves(old, &claim) => tokio::time::sleep(Duration::from_millis(1)).await,
             Ok(_) => break answered,
             Err(error) => {
                 errors.push(error);
@@ -99,7 +104,7 @@ async fn a_killed_master_is_followed_within_a_quarter_of_a_second_of_the_announc
     };
     grant(&fred, "before").await;
 
-    let (took, errors) = recovered(&fred, &deployment, Server::kill).await;
+    let (took, errors) = recovered(&fred, &deployment, Server::kill, |_, _| false).await;
 
     println!(
         "killed: {took:?} after the announcement, {} errors before",
@@ -121,7 +126,7 @@ async fn a_master_that_stands_still_is_left_at_the_announcement() {
     };
     grant(&fred, "before").await;
 
-    let (took, errors) = recovered(&fred, &deployment, Server::stop).await;
+    let (took, errors) = recovered(&fred, &deployment, Server::stop, |_, _| false).await;
 
     println!(
         "stopped: {took:?} after the announcement, {} errors before",
@@ -139,11 +144,14 @@ async fn a_master_that_is_demoted_is_left() {
     grant(&fred, "before").await;
     let first = &deployment.sentinels()[0];
 
-    let (took, errors) = recovered(&fred, &deployment, |_| {
+    let demote = |_: &Server| {
         let answer = first.command(&["SENTINEL", "FAILOVER", deployment.service()]);
         assert!(!answer.is_error(), "{answer}");
-    })
-    .await;
+    };
+    // Demoted and left are two things: the old one learns of it seconds later.
+    let granted_it = |old: &Server, claim: &Claim| old.command(&["EXISTS", &claim.name.keys()[0]]).int() == Some(1);
+
+    let (took, errors) = recovered(&fred, &deployment, demote, granted_it).await;
 
     println!("demoted: {took:?} after the announcement, errors before: {errors:?}");
     assert!(errors.iter().all(BackendError::is_transient), "{errors:?}");
@@ -213,7 +221,7 @@ async fn a_failover_with_a_hung_sentinel_is_followed_too() {
     grant(&fred, "before").await;
     deployment.sentinels()[0].stop();
 
-    let (took, _) = recovered(&fred, &deployment, Server::kill).await;
+    let (took, _) = recovered(&fred, &deployment, Server::kill, |_, _| false).await;
 
     println!("killed, one sentinel hung: {took:?} after the announcement");
     assert!(took < SOON, "{took:?}");
