@@ -1,40 +1,20 @@
 //! A master behind Sentinel, and what becomes of its clients when it is gone.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use semafence_fred::{
-    Attempt, BackendError, Claim, Failure, Fred, HolderId, Inbox, LockBackend, Name, Options, Outcome, Queueing, Tls,
-    Wakeup,
+    Attempt, BackendError, Claim, Failure, Fred, Inbox, LockBackend, Options, Outcome, Queueing, Tls, Wakeup,
 };
-use xtask::{Deployment, DeploymentBuilder, Node, RedisFixture, Server};
+use xtask::{Deployment, DeploymentBuilder, RedisFixture, Server};
+
+mod support;
+use support::claim;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 /// On an idle machine it is a few milliseconds.
 const SOON: Duration = Duration::from_millis(250);
-
-/// A claim of a fresh holder to the one permit of `name`.
-fn claim(name: &str) -> Claim {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    Claim {
-        name: Name::new("test", name).unwrap(),
-        holder: HolderId::from_bits(u128::from(NEXT.fetch_add(1, Ordering::Relaxed))),
-        limit: 1,
-        weight: 1,
-        ttl: Duration::from_secs(30),
-        window: Duration::from_secs(2),
-        patience: Duration::from_secs(15),
-        inbox: Inbox::from_bits(7),
-        meta: Arc::from(""),
-        client_time: None,
-        doubtful: false,
-        grace: Duration::ZERO,
-        grant: None,
-    }
-}
 
 async fn acquire(fred: &Fred, claim: &Claim) -> Result<Attempt, BackendError> {
     fred.acquire(claim, Queueing::Never).await
@@ -332,4 +312,34 @@ async fn a_client_knows_that_its_backend_fails_over() {
 
     assert!(fred.fails_over() && fred.keeper_handle().fails_over());
     assert!(!Fred::from_url(&deployment.servers()[0].url()).unwrap().fails_over());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_permit_is_kept_over_a_failover_that_loses_nothing() {
+    let Some((deployment, fred)) = start(Deployment::any()) else {
+        return;
+    };
+    let client = semafence_fred::Client::new(fred).unwrap();
+    let printers = client
+        .semaphore("printers", 2)
+        .ttl(Duration::from_secs(12))
+        .build()
+        .unwrap();
+    let permit = printers.acquire().await.unwrap();
+    let old = deployment.master();
+    let replicas = deployment.replicas().len().to_string();
+    assert_eq!(old.command(&["WAIT", &replicas, "5000"]).text(), replicas);
+
+    old.kill();
+    deployment.await_master_other_than(old, PATIENCE);
+    let lost = tokio::time::timeout(Duration::from_secs(13), permit.lost()).await;
+
+    assert!(lost.is_err(), "{lost:?}");
+    assert!(
+        permit.is_held() && permit.remaining() > Duration::from_secs(5),
+        "{:?}",
+        permit.remaining()
+    );
+    permit.release().await.unwrap();
+    client.close().await;
 }

@@ -1,13 +1,13 @@
 //! Claims, and what every test does with them.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use semafence_fred::{
-    Attempt, BackendError, Claim, Failure, Fred, Grant, HolderId, Inbox, LockBackend, Name, Options, Outcome, Queueing,
-};
+use semafence_fred::{Attempt, BackendError, Claim, Failure, Fred, Grant, LockBackend, Options, Outcome, Queueing};
 use xtask::Server;
+
+#[path = "../support/mod.rs"]
+mod shared;
+pub(crate) use shared::claim;
 
 /// One test per server flavor, in a module named after what they show.
 macro_rules! on_every_server {
@@ -52,26 +52,6 @@ pub(crate) fn options(server: &Server) -> Options {
 
 pub(crate) fn fred(server: &Server) -> Fred {
     Fred::new(options(server)).unwrap()
-}
-
-/// A claim of a fresh holder to the one permit of `name`.
-pub(crate) fn claim(name: &str) -> Claim {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    Claim {
-        name: Name::new("test", name).unwrap(),
-        holder: HolderId::from_bits(u128::from(NEXT.fetch_add(1, Ordering::Relaxed))),
-        limit: 1,
-        weight: 1,
-        ttl: Duration::from_secs(30),
-        window: Duration::from_secs(2),
-        patience: Duration::from_secs(15),
-        inbox: Inbox::from_bits(7),
-        meta: Arc::from(""),
-        client_time: None,
-        doubtful: false,
-        grace: Duration::ZERO,
-        grant: None,
-    }
 }
 
 pub(crate) async fn grant(fred: &Fred, claim: &Claim) -> Grant {
