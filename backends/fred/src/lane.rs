@@ -320,16 +320,22 @@ async fn replace(lane: Weak<Inner>, [closed, lost]: [Arc<End>; 2]) {
     while let Some(inner) = lane.upgrade() {
         let lane = Lane(inner);
         let mut moved = lane.0.moved.subscribe();
-        match lane.link().await {
+        let pause = match lane.link().await {
             Ok(_link) => {
                 lane.0.returns.send_modify(|returns| *returns += 1);
                 return;
             }
-            Err(error) => tracing::debug!(%error, "cannot connect anew"),
-        }
+            Err(error) => {
+                tracing::debug!(%error, "cannot connect anew");
+                if error.is_transient() {
+                    pause::RECONNECT
+                } else {
+                    pause::REFUSED
+                }
+            }
+        };
         drop(lane);
-        let _a_lane_that_is_gone_ends_the_loop =
-            tokio::time::timeout(jittered(pause::RECONNECT), moved.changed()).await;
+        let _a_lane_that_is_gone_ends_the_loop = tokio::time::timeout(jittered(pause), moved.changed()).await;
     }
 }
 

@@ -15,6 +15,17 @@
 //!
 //! This crate brings the whole of [`semafence`] along. `Client`, `Semaphore` and `Mutex` are those of a [`Fred`]; a
 //! program that chooses its backend at run time takes the generic ones from `semafence`.
+//!
+//! The user of the server needs the rights in the README of semafence, and `+ping`; those at the sentinels `+ping`,
+//! `+subscribe`, `+sentinel|get-master-addr-by-name`, `+sentinel|master` and `&+switch-master`.
+//!
+//! # Behind Sentinel
+//!
+//! All sentinels are asked at once and listened to. A client leaves a master when its connection breaks, when it says that
+//! it is a replica, after two timeouts in a row, and as soon as any sentinel announces another one. What was under way then
+//! is of unknown outcome, and the core asks again. A promoted replica may not know the last grants, so
+//! [`failover_grace`](Config::failover_grace) is on unless you say otherwise: new permits then wait for one ttl after each
+//! failover and before the first grant of a deployment, while those that are held go on.
 
 mod backend;
 pub mod blocking;
@@ -37,7 +48,7 @@ mod watch;
 
 pub use backend::Fred;
 pub use client::{Client, ClientBuilder, Mutex, MutexBuilder, Semaphore, SemaphoreBuilder, connect};
-/// The driver.
+/// The driver, of the version that [`Options::from_config`] takes its configuration from.
 pub use fred;
 pub use options::Options;
 pub use tls::Tls;

@@ -121,6 +121,34 @@ impl Options {
         url::parse(url)
     }
 
+    /// Takes address, login, database, and TLS as it is, of fred's own configuration; the sentinels' login is to be set here.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] with field `server` when it is a cluster.
+    pub fn from_config(config: &fred::types::config::Config) -> Result<Self, Error> {
+        let address = match &config.server {
+            ServerConfig::Centralized { server } => Address::Tcp(server.host.to_string(), server.port),
+            ServerConfig::Sentinel {
+                hosts, service_name, ..
+            } => Address::Sentinels {
+                service: service_name.clone(),
+                sentinels: hosts
+                    .iter()
+                    .map(|server| (server.host.to_string(), server.port))
+                    .collect(),
+            },
+            ServerConfig::Unix { path } => Address::Unix(path.clone()),
+            ServerConfig::Clustered { .. } => return Err(self::config("server", "is a cluster")),
+        };
+        let mut options = Self::at(address);
+        options.login.username.clone_from(&config.username);
+        options.login.password.clone_from(&config.password);
+        options.db = config.database.map_or(0, u32::from);
+        options.tls = config.tls.clone().map(Tls::given);
+        Ok(options)
+    }
+
     /// The number of the database; 0 unless set.
     #[must_use]
     pub fn db(mut self, db: u32) -> Self {
@@ -366,6 +394,19 @@ mod tests {
         }
         let bad = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
         assert!(refusal(local().tls(Tls::new().ca_pem(bad))).starts_with("tls is not usable: "));
+    }
+
+    #[test]
+    fn a_configuration_of_freds_settles_the_same() {
+        let url = "redis-sentinel://jobs:secret@10.0.0.1:1/3?sentinelServiceName=main";
+        let config = fred::types::config::Config::from_url(url).unwrap();
+        let cluster = fred::types::config::Config::from_url("redis-cluster://10.0.0.1:1").unwrap();
+
+        let shown = format!("{:?}", Options::from_config(&config).unwrap());
+
+        assert_eq!(shown, format!("{:?}", Options::from_url(url).unwrap()));
+        let refused = Options::from_config(&cluster).unwrap_err();
+        assert_eq!(refused.to_string(), "server is a cluster");
     }
 
     #[test]

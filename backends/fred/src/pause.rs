@@ -7,6 +7,9 @@ use std::time::Duration;
 /// and longer meanwhile sleeps past its end.
 pub(crate) const RECONNECT: Duration = Duration::from_millis(200);
 
+/// The same, where the server does not let us in: whoever asks tries at once all the same.
+pub(crate) const REFUSED: Duration = Duration::from_secs(5);
+
 /// Half to all of a pause, so that processes which lost one server do not come back to it in step.
 pub(crate) fn jittered(pause: Duration) -> Duration {
     let random = RandomState::new().hash_one(()) % 1024;

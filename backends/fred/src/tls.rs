@@ -19,6 +19,7 @@ use crate::options::config;
 pub struct Tls {
     ca: Option<Vec<u8>>,
     client: Option<(Vec<u8>, Vec<u8>)>,
+    given: Option<TlsConfig>,
 }
 
 impl Tls {
@@ -42,8 +43,19 @@ impl Tls {
         self
     }
 
+    /// Does what a configuration of fred's says.
+    pub(crate) fn given(config: TlsConfig) -> Self {
+        Self {
+            given: Some(config),
+            ..Self::default()
+        }
+    }
+
     /// Reads the certificates, so that a bad one is told where it was given and not at the first handshake.
     pub(crate) fn into_config(self) -> Result<TlsConfig, Error> {
+        if let Some(given) = self.given {
+            return Ok(given);
+        }
         let roots = match &self.ca {
             Some(pem) => roots(certificates(pem)?)?,
             None => system_roots(),

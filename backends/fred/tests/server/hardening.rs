@@ -89,6 +89,25 @@ async fn a_verb_that_timed_out_on_a_connection_that_is_then_lost_runs_no_more() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_verb_answers_in_its_own_time_when_the_server_stands_still() {
+    let Some(server) = xtask::servers::any_server_or_skip() else {
+        return;
+    };
+    let fred = fred(&server);
+    let mut hasty = claim("a");
+    hasty.ttl = Duration::from_millis(600);
+    fred.check().await.unwrap();
+    server.stop();
+
+    let started = Instant::now();
+    let error = acquire(&fred, &hasty).await.unwrap_err();
+    let took = started.elapsed();
+
+    assert_error(&error, Failure::Transient, Outcome::Unknown, "no answer within 100ms");
+    assert!(took < Duration::from_secs(1), "{took:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_connection_is_back_soon_also_after_a_long_time_and_while_nobody_asks() {
     let Some(server) = xtask::servers::any_server_or_skip() else {
         return;

@@ -155,3 +155,24 @@ async fn the_operator_sees_which_library_is_connected() {
 
     assert!(clients.contains("lib-name=semafence-fred"), "{clients}");
 }
+
+on_every_server! {
+    async fn the_rights_of_the_readme_and_ping_are_enough(flavor) {
+        let server = Server::builder(flavor).start_or_skip()?;
+        let rights = "on >pw resetkeys ~{test:* ~semafence:* resetchannels &semafence:inbox:* -@all +evalsha +eval \
+                      +script|exists +script|load +subscribe +time +info +publish +del +exists +pexpireat +hdel +hget \
+                      +hmget +hset +zadd +zcard +zcount +zpopmin +zrange +zrangebyscore +zrank +zrem \
+                      +zrevrangebyscore +zscore +ping";
+        let set = ["ACL", "SETUSER", "jobs"].into_iter().chain(rights.split_whitespace());
+        let set = server.command(&set.collect::<Vec<_>>());
+        assert!(!set.is_error(), "{set}");
+        let fred = Fred::new(options(&server).username("jobs").password("pw")).unwrap();
+        let claim = claim("a");
+
+        let _wakeups = fred.notify(claim.inbox).await.unwrap();
+        grant(&fred, &claim).await;
+        fred.list("test").await.unwrap();
+        fred.inspect(&claim.name).await.unwrap();
+        fred.release(&claim).await.unwrap();
+    }
+}
