@@ -74,11 +74,13 @@ mod name;
 mod outage;
 mod permit;
 mod random;
+mod refreshes;
 mod reply;
 mod schedule;
 pub mod script;
 mod semaphore;
 mod setters;
+mod stall;
 mod stats;
 mod status;
 mod trace;
@@ -97,6 +99,7 @@ pub use mutex::{Mutex, MutexBuilder};
 pub use name::Name;
 pub use permit::{OwnedPermit, Permit};
 pub use semaphore::{Semaphore, SemaphoreBuilder};
+pub use stall::Stall;
 pub use stats::{
     AcquireCounts, CommandStats, Counts, LossCounts, NameStats, RefreshCounts, ReleaseCounts, ReturnCounts, Stats,
     Timing,

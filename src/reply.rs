@@ -154,13 +154,34 @@ pub fn read_status(name: &Name, reply: &Reply) -> Result<Status, BackendError> {
 ///
 /// A permanent [`BackendError`] for a reply of another shape.
 pub fn read_names(namespace: &str, reply: &Reply) -> Result<Vec<Name>, BackendError> {
-    let Reply::Array(names) = reply else {
+    let Reply::Array(parts) = reply else {
+        return Err(unreadable(reply));
+    };
+    let Some((Reply::Int(_), names)) = parts.split_first() else {
         return Err(unreadable(reply));
     };
     names
         .iter()
         .map(|encoded| Name::from_encoded(namespace, text(encoded)?).map_err(|_| unreadable(encoded)))
         .collect()
+}
+
+/// Reads the reply to `TIME`.
+///
+/// # Errors
+///
+/// A permanent [`BackendError`] for a reply of another shape.
+pub fn read_time(reply: &Reply) -> Result<Timestamp, BackendError> {
+    let Reply::Array(parts) = reply else {
+        return Err(unreadable(reply));
+    };
+    let [seconds, micros] = &parts[..] else {
+        return Err(unreadable(reply));
+    };
+    let seconds: u64 = parse(text(seconds)?, seconds)?;
+    let micros: u64 = parse(text(micros)?, micros)?;
+    let micros = seconds.checked_mul(1_000_000).and_then(|s| s.checked_add(micros));
+    micros.map(Timestamp::from_micros).ok_or_else(|| unreadable(reply))
 }
 
 /// Reads a message that arrived in an [`Inbox`](crate::Inbox): a letter and a holder id. `None` for anything else.
@@ -346,6 +367,7 @@ mod tests {
             readable += usize::from(read_status(&name, &reply).is_ok());
             readable += usize::from(read_standings(&reply, 2).is_ok());
             readable += usize::from(read_names("ns", &reply).is_ok());
+            readable += usize::from(read_time(&reply).is_ok());
             readable += usize::from(read_resized(&reply).is_ok());
             readable += usize::from(read_added(&reply).is_ok());
         }

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::sync::LazyLock;
 
+pub use crate::refreshes::Refreshes;
 pub use crate::reply::{
-    Reply, read_added, read_attempt, read_names, read_resized, read_standing, read_standings, read_status, read_wakeup,
+    Reply, read_added, read_attempt, read_names, read_resized, read_standing, read_standings, read_status, read_time,
+    read_wakeup,
 };
 
 use crate::backend::{Addition, Claim, Grant, Queueing};
@@ -275,16 +277,6 @@ pub fn list(namespace: &str) -> Result<Invocation, Error> {
         keys: Keys::Names(names_key(namespace)?),
         args,
     })
-}
-
-/// Groups claims by name, for one call per name in one round trip: the indices into `claims` of each group.
-#[must_use]
-pub fn by_name(claims: &[Claim]) -> Vec<Vec<usize>> {
-    let mut groups = std::collections::BTreeMap::<&Name, Vec<usize>>::new();
-    for (index, claim) in claims.iter().enumerate() {
-        groups.entry(&claim.name).or_default().push(index);
-    }
-    groups.into_values().collect()
 }
 
 #[cfg(test)]

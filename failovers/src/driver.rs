@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use semafence::{Error, LockBackend};
+use semafence_fred::Fred;
 use semafence_redis::Redis;
 
 /// Which client library speaks to the servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Driver {
+    /// fred, by `semafence-fred`.
+    Fred,
     /// redis-rs, by `semafence-redis`.
     RedisRs,
 }
@@ -20,6 +23,7 @@ impl Driver {
     /// [`Error::Config`] when the URL is wrong.
     pub fn backend(self, url: &str) -> Result<Arc<dyn LockBackend>, Error> {
         match self {
+            Self::Fred => Ok(Arc::new(Fred::from_url(url)?)),
             Self::RedisRs => Ok(Arc::new(Redis::from_url(url)?)),
         }
     }
@@ -28,6 +32,7 @@ impl Driver {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Self::Fred => "fred",
             Self::RedisRs => "redis-rs",
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use redis::{Cmd, Pipeline, Value};
-use semafence::script::{self, Invocation, Reply};
+use semafence::script::{self, Invocation, Refreshes, Reply};
 use semafence::{
     Added, Addition, Attempt, BackendError, Claim, Error, Failure, HolderId, Inbox, LockBackend, Name, Outcome,
     Queueing, Standing, Status, Timestamp, Wakeup,
@@ -16,9 +16,6 @@ use semafence::{
 use crate::lane::{Deadline, Lane};
 use crate::options::Options;
 use crate::{listener, reconnects, reply};
-
-/// Claims that one call refreshes; Lua takes no more than some thousand arguments at once.
-const REFRESHED_MAX: usize = 1000;
 
 /// One Redis or Valkey server, or the master behind Sentinel, as a store that keeps leases. Clones share the connection.
 ///
@@ -112,6 +109,9 @@ impl Redis {
         invocations: &[Invocation],
         limit: Duration,
     ) -> Result<Vec<Result<Reply, BackendError>>, BackendError> {
+        if invocations.is_empty() {
+            return Ok(Vec::new());
+        }
         let deadline = Deadline::after(limit.min(self.response_timeout()));
         let mut pipeline = Pipeline::with_capacity(invocations.len());
         for invocation in invocations {
@@ -165,19 +165,9 @@ impl LockBackend for Redis {
     }
 
     async fn refresh(&self, claims: &[Claim]) -> Vec<Result<Standing, BackendError>> {
-        let names = script::by_name(claims);
-        let groups: Vec<&[usize]> = names.iter().flat_map(|group| group.chunks(REFRESHED_MAX)).collect();
-        let Some(limit) = claims.iter().map(Claim::timeout).min() else {
-            return Vec::new();
-        };
-        let invocations: Vec<Invocation> = groups
-            .iter()
-            .map(|group| script::refresh(group.iter().map(|&index| &claims[index])))
-            .collect();
-        match self.call_all(&invocations, limit).await {
-            Ok(replies) => in_order(claims.len(), &groups, replies),
-            Err(error) => vec![Err(error); claims.len()],
-        }
+        let refreshes = Refreshes::new(claims);
+        let replies = self.call_all(refreshes.invocations(), refreshes.timeout()).await;
+        refreshes.answers(replies)
     }
 
     async fn release(&self, claim: &Claim) -> Result<Standing, BackendError> {
@@ -188,8 +178,7 @@ impl LockBackend for Redis {
     async fn time(&self) -> Result<Timestamp, BackendError> {
         let deadline = Deadline::after(self.response_timeout());
         let answer = self.lane.send(&redis::cmd("TIME"), deadline).await?;
-        let reply = reply::read(answer)?;
-        read_time(&reply).ok_or_else(|| unreadable(format!("unreadable reply to TIME: {reply:?}")))
+        script::read_time(&reply::read(answer)?)
     }
 
     async fn notify(&self, inbox: Inbox) -> Result<BoxStream<'static, Wakeup>, BackendError> {
@@ -270,39 +259,7 @@ fn command(verb: &str, script: &str, invocation: &Invocation) -> Cmd {
     command
 }
 
-/// Deals the answers of each group out to its claims.
-fn in_order(
-    claims: usize,
-    groups: &[&[usize]],
-    replies: Vec<Result<Reply, BackendError>>,
-) -> Vec<Result<Standing, BackendError>> {
-    let mut standings = vec![Ok(Standing::Absent); claims];
-    for (group, reply) in groups.iter().zip(replies) {
-        match reply.and_then(|reply| script::read_standings(&reply, group.len())) {
-            Ok(answers) => group
-                .iter()
-                .zip(answers)
-                .for_each(|(&index, answer)| standings[index] = Ok(answer)),
-            Err(error) => group.iter().for_each(|&index| standings[index] = Err(error.clone())),
-        }
-    }
-    standings
-}
-
-fn read_time(reply: &Reply) -> Option<Timestamp> {
-    let Reply::Array(parts) = reply else { return None };
-    let [Reply::Bytes(seconds), Reply::Bytes(micros)] = &parts[..] else {
-        return None;
-    };
-    let number = |digits: &[u8]| std::str::from_utf8(digits).ok()?.parse::<u64>().ok();
-    let micros = number(seconds)?.checked_mul(1_000_000)?.checked_add(number(micros)?)?;
-    Some(Timestamp::from_micros(micros))
-}
-
 fn miscounted(sent: usize, answered: usize) -> BackendError {
-    unreadable(format!("{answered} answers to {sent} commands"))
-}
-
-fn unreadable(text: String) -> BackendError {
+    let text = format!("{answered} answers to {sent} commands");
     BackendError::new(Failure::Permanent, Outcome::Unknown, text)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream, Stream, StreamExt};
-use semafence::script::{self, Invocation, Reply};
+use semafence::script::{self, Invocation, Refreshes, Reply};
 use semafence::{
     Added, Addition, Attempt, BackendError, Claim, Clock, Failure, HolderId, Inbox, LockBackend, Name, Outcome,
     Queueing, Standing, Status, Timestamp, Wakeup,
@@ -199,24 +199,9 @@ impl LockBackend for SimBackend {
     }
 
     async fn refresh(&self, claims: &[Claim]) -> Vec<Result<Standing, BackendError>> {
-        let groups = script::by_name(claims);
-        let invocations: Vec<Invocation> = groups
-            .iter()
-            .map(|group| script::refresh(group.iter().map(|&index| &claims[index])))
-            .collect();
-        let timeout = claims.iter().map(Claim::timeout).min().unwrap_or(TIMEOUT);
-        let replies = match self.invoke_all(&invocations, timeout).await {
-            Ok(replies) => replies,
-            Err(error) => return vec![Err(error); claims.len()],
-        };
-        let mut standings = vec![Ok(Standing::Absent); claims.len()];
-        for (group, reply) in groups.iter().zip(replies) {
-            let read = reply.and_then(|reply| script::read_standings(&reply, group.len()));
-            for (place, &index) in group.iter().enumerate() {
-                standings[index] = read.as_ref().map(|standings| standings[place]).map_err(Clone::clone);
-            }
-        }
-        standings
+        let refreshes = Refreshes::new(claims);
+        let replies = self.invoke_all(refreshes.invocations(), refreshes.timeout()).await;
+        refreshes.answers(replies)
     }
 
     async fn release(&self, claim: &Claim) -> Result<Standing, BackendError> {
@@ -229,25 +214,7 @@ impl LockBackend for SimBackend {
         let mut replies = self
             .ask(vec![Call::Command(vec![b"TIME".to_vec()])], deadline, TIMEOUT)
             .await?;
-        let reply = read(replies.pop().expect("one call has one reply"))?;
-        let unreadable = || {
-            BackendError::new(
-                Failure::Permanent,
-                Outcome::Unknown,
-                format!("unreadable time {reply:?}"),
-            )
-        };
-        let number = |part: &Reply| match part {
-            Reply::Bytes(text) => std::str::from_utf8(text).ok()?.parse::<u64>().ok(),
-            _ => None,
-        };
-        match &reply {
-            Reply::Array(parts) => match parts.iter().map(number).collect::<Option<Vec<_>>>().as_deref() {
-                Some([seconds, micros]) => Ok(Timestamp::from_micros(seconds * 1_000_000 + micros)),
-                _ => Err(unreadable()),
-            },
-            _ => Err(unreadable()),
-        }
+        script::read_time(&read(replies.pop().expect("one call has one reply"))?)
     }
 
     async fn notify(&self, inbox: Inbox) -> Result<BoxStream<'static, Wakeup>, BackendError> {

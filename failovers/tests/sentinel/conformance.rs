@@ -39,10 +39,17 @@ fn run_with(driver: Driver, clause: Clause) {
         .block_on(clause(Arc::new(BehindSentinel { driver, deployment })));
 }
 
-mod redis_rs {
-    fn run(_clause_name: &str, clause: semafence::conformance::Clause) {
-        super::run_with(super::Driver::RedisRs, clause);
-    }
+macro_rules! with {
+    ($module:ident, $driver:ident) => {
+        mod $module {
+            fn run(_clause_name: &str, clause: semafence::conformance::Clause) {
+                super::run_with(super::Driver::$driver, clause);
+            }
 
-    semafence::conformance!(run);
+            semafence::conformance!(run);
+        }
+    };
 }
+
+with!(fred, Fred);
+with!(redis_rs, RedisRs);

@@ -25,6 +25,11 @@ macro_rules! with_every_driver {
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn with_fred() {
+                let _skipped_is_fine = run(semafence_failovers::Driver::Fred).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
             async fn with_redis_rs() {
                 let _skipped_is_fine = run(semafence_failovers::Driver::RedisRs).await;
             }
