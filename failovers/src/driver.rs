@@ -16,6 +16,9 @@ pub enum Driver {
 }
 
 impl Driver {
+    /// All of them; the last is what others are compared with.
+    pub const ALL: [Self; 2] = [Self::Fred, Self::RedisRs];
+
     /// A backend for the servers at a URL. Talks to nobody yet.
     ///
     /// # Errors

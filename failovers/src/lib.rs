@@ -7,6 +7,7 @@ pub mod campaign;
 mod driver;
 mod load;
 mod moment;
+pub mod pairs;
 mod sighting;
 mod verdict;
 pub mod worker;

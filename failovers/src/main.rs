@@ -5,12 +5,14 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use semafence_failovers::{campaign, worker};
+use semafence_failovers::{campaign, pairs, worker};
 
 #[derive(Debug, Parser)]
 enum Verb {
     /// Repeats failovers that lose grants, and judges what every process saw.
     Run(campaign::Plan),
+    /// Compares what an acquire and its release cost with each driver.
+    Pairs(pairs::Amount),
     /// Is one process of the load; started by `run`.
     Work(worker::Orders),
 }
@@ -18,7 +20,11 @@ enum Verb {
 fn main() -> ExitCode {
     let done = match Verb::parse() {
         Verb::Run(plan) => campaign::run(&plan).map_err(|error| error.to_string()),
-        Verb::Work(orders) => work(orders).map(|()| true),
+        Verb::Pairs(amount) => block_on(pairs::compare(amount)).map(|()| true),
+        Verb::Work(orders) => {
+            let worked = async { worker::work(orders).await.map_err(|error| error.to_string()) };
+            block_on(worked).map(|()| true)
+        }
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -30,13 +36,11 @@ fn main() -> ExitCode {
     }
 }
 
-fn work(orders: worker::Orders) -> Result<(), String> {
+fn block_on<T>(work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|error| error.to_string())?;
-    runtime
-        .block_on(worker::work(orders))
-        .map_err(|error| error.to_string())
+    runtime.block_on(work)
 }
