@@ -7,6 +7,7 @@ mod setup;
 mod soak;
 mod step;
 mod test;
+mod up;
 
 use std::env;
 use std::process::ExitCode;
@@ -18,6 +19,8 @@ cargo xtask test [ARGS]      setup, then every test and doctest; ARGS go to `car
 cargo xtask test --quick     without setup, skipping what needs a server that is not there
 cargo xtask ci               all that .ci/run runs: format, lints, docs, licences, tests
 cargo xtask soak [ARGS]      fresh seeds on the simulator, 10 minutes or --minutes N; ARGS go to `semafence sim`
+cargo xtask up single        a server to try things on, on a free port, until ctrl-c
+cargo xtask up sentinel      a master, two replicas and three sentinels, in the same way
 cargo xtask help             this text
 
 Environment:
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
         ["test", "--quick", rest @ ..] => test::quick(rest),
         ["test", rest @ ..] => test::all(rest),
         ["ci"] => ci::run(),
+        ["up", what] => up::run(what),
         ["soak", rest @ ..] => soak::run(rest),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");

@@ -48,7 +48,7 @@ pub struct Options {
     pub(crate) db: u32,
     pub(crate) login: Login,
     pub(crate) sentinel_login: Login,
-    min_other_sentinels: Option<u32>,
+    pub(crate) min_other_sentinels: Option<u32>,
     tls: Option<Tls>,
     connect_timeout: Duration,
     response_timeout: Duration,

@@ -54,12 +54,17 @@ fn sentinel(url: &Url) -> Result<Options, Error> {
     let mut service = None;
     let mut sentinels = vec![(host(url)?, url.port().unwrap_or(26379))];
     let mut sentinel_login = Login::default();
+    let mut min_others = None;
     for (key, value) in url.query_pairs() {
         match &*key {
             "node" => sentinels.push(node(&value)?),
             "sentinelServiceName" => service = Some(value.into_owned()),
             "sentinelUsername" => sentinel_login.username = Some(value.into_owned()),
             "sentinelPassword" => sentinel_login.password = Some(value.into_owned()),
+            "minOtherSentinels" => {
+                let others = value.parse();
+                min_others = Some(others.map_err(|_| refused("has a `minOtherSentinels` that is no number"))?);
+            }
             _ => return Err(refused("has a parameter that is not known")),
         }
     }
@@ -67,6 +72,7 @@ fn sentinel(url: &Url) -> Result<Options, Error> {
     let mut options = Options::at(Address::Sentinels { service, sentinels });
     options.login = login(url)?;
     options.sentinel_login = sentinel_login;
+    options.min_other_sentinels = min_others;
     options.db = db(url)?;
     Ok(options)
 }

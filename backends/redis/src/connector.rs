@@ -60,6 +60,14 @@ impl Connector {
         }
     }
 
+    /// There was no connection in time, so nothing was sent.
+    pub(crate) fn late(&self, within: Duration) -> BackendError {
+        match &self.place {
+            Place::Master(route) => route.late(within),
+            Place::Server(endpoint) => failure::late(endpoint.address(), within),
+        }
+    }
+
     /// Whether another server may take over.
     pub(crate) fn fails_over(&self) -> bool {
         matches!(self.place, Place::Master(_))

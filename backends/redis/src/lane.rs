@@ -119,7 +119,7 @@ impl Lane {
     pub(crate) async fn link_by(&self, deadline: Deadline) -> Result<Arc<Link>, BackendError> {
         match timeout_at(deadline.at, self.link()).await {
             Ok(link) => link,
-            Err(_elapsed) => Err(failure::late(&self.0.connector.address(), deadline.limit)),
+            Err(_elapsed) => Err(self.0.connector.late(deadline.limit)),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The way to a master that may change.
 
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt, OptionFuture};
@@ -27,6 +27,8 @@ const GUARD_PAUSE: Duration = Duration::from_secs(10);
 pub(crate) struct Route {
     watchers: Arc<Watchers>,
     server: Template,
+    /// Why there is no connection, as far as that is known: whoever gives up waiting for one has nothing else to say.
+    trouble: Mutex<Option<BackendError>>,
 }
 
 /// A server without its address.
@@ -40,6 +42,7 @@ impl Route {
         Self {
             watchers: Arc::new(watchers),
             server,
+            trouble: Mutex::default(),
         }
     }
 
@@ -49,7 +52,6 @@ impl Route {
         let mut lookout = Lookout::new(Arc::clone(&self.watchers));
         let mut tried: Option<Master> = None;
         let mut trial = OptionFuture::<Trial<'_>>::default();
-        let mut trouble = None;
         let late = sleep(limit);
         tokio::pin!(late);
         loop {
@@ -58,9 +60,12 @@ impl Route {
                 Some(connected) = &mut trial => {
                     trial = None.into();
                     match (connected, tried.take()) {
-                        (Ok(link), Some(master)) => return Ok(guarded(link, lookout, master)),
+                        (Ok(link), Some(master)) => {
+                            self.note(None);
+                            return Ok(guarded(link, lookout, master));
+                        }
                         (Err(error), _) if !error.is_transient() => return Err(error),
-                        (connected, _) => trouble = connected.err(),
+                        (connected, _) => self.note(connected.err()),
                     }
                 }
                 said = lookout.next(SEEK_PAUSE) => match said {
@@ -71,17 +76,26 @@ impl Route {
                     }
                     Ok(_being_tried) => {}
                     Err(error) if !error.is_transient() => return Err(error),
-                    Err(error) => trouble = Some(error),
+                    Err(error) => self.note(Some(error)),
                 },
-                () = &mut late => return Err(self.late(limit, trouble)),
+                () = &mut late => return Err(self.late(limit)),
             }
         }
     }
 
-    fn late(&self, limit: Duration, trouble: Option<BackendError>) -> BackendError {
-        let why = trouble.map(|trouble| format!(": {trouble}")).unwrap_or_default();
+    /// There was no connection in time, so nothing was sent.
+    pub(crate) fn late(&self, limit: Duration) -> BackendError {
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let why = trouble
+            .as_ref()
+            .map(|trouble| format!(": {trouble}"))
+            .unwrap_or_default();
         let text = format!("cannot connect to {self} within {limit:?}{why}");
         BackendError::new(Failure::Transient, Outcome::NotApplied, text)
+    }
+
+    fn note(&self, trouble: Option<BackendError>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 }
 
