@@ -24,6 +24,7 @@ pub struct Builder {
     tls: Option<Tls>,
     clock: Option<Shown>,
     rewritable: bool,
+    port: Option<u16>,
     patience: Duration,
 }
 
@@ -68,6 +69,7 @@ impl Builder {
             tls: None,
             clock: None,
             rewritable: false,
+            port: None,
             patience: Duration::from_secs(10),
         }
     }
@@ -104,6 +106,13 @@ impl Builder {
     /// Passes all settings in a file, so that `CONFIG REWRITE` works and its result outlasts a restart.
     pub(crate) fn rewritable(mut self) -> Self {
         self.rewritable = true;
+        self
+    }
+
+    /// Listens on that port, instead of one that is free.
+    #[must_use]
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = Some(port);
         self
     }
 
@@ -145,7 +154,7 @@ impl Builder {
         } else {
             TempDir::with_prefix("semafence-server-")?
         };
-        let port = Port::pick()?;
+        let port = Port::given_or_picked(self.port)?;
         let tls = self.listener(dir.path())?;
         let clock = self.clock.map(SetClock::create);
         let mut args = command_line(&port, dir.path(), tls.as_ref(), &self.args);

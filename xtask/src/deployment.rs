@@ -15,7 +15,6 @@ use crate::node::Node;
 use crate::sentinel::{Sentinel, Watch};
 use crate::server::Server;
 use crate::servers::Flavor;
-use crate::settled;
 use crate::tls::Certificates;
 
 /// The name of the master, unless another is chosen.
@@ -87,9 +86,16 @@ pub struct DeploymentBuilder {
     replicas: usize,
     sentinels: usize,
     quorum: Option<usize>,
+    first_ports: Option<FirstPorts>,
     down_after: Duration,
     failover_timeout: Duration,
     patience: Duration,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct FirstPorts {
+    server: u16,
+    sentinel: u16,
 }
 
 impl DeploymentBuilder {
@@ -108,6 +114,7 @@ impl DeploymentBuilder {
             replicas: 2,
             sentinels: 3,
             quorum: None,
+            first_ports: None,
             down_after: Duration::from_millis(1500),
             failover_timeout: Duration::from_secs(3),
             patience: Duration::from_secs(20),
@@ -132,6 +139,13 @@ impl DeploymentBuilder {
     #[must_use]
     pub fn quorum(mut self, quorum: usize) -> Self {
         self.quorum = Some(quorum);
+        self
+    }
+
+    /// Listens on ports in a row from these on, the first master first, instead of ports that are free.
+    #[must_use]
+    pub fn ports(mut self, server: u16, sentinel: u16) -> Self {
+        self.first_ports = Some(FirstPorts { server, sentinel });
         self
     }
 
@@ -226,7 +240,8 @@ impl DeploymentBuilder {
         let binary = self.server.binary_or_missing()?;
         let servers = self.start_servers()?;
         let shared = certificates.as_ref().map(|shared| &shared.certificates);
-        let prepared = (0..self.sentinels).map(|number| Sentinel::prepare(number, shared));
+        let first = self.first_ports.map(|first| first.sentinel);
+        let prepared = (0..self.sentinels).map(|number| Sentinel::prepare(number, nth(first, number), shared));
         let watch = Watch {
             binary: &binary,
             access: &self.access,
@@ -266,6 +281,9 @@ impl DeploymentBuilder {
 
     fn server(&self, number: usize, master: Option<SocketAddr>) -> Builder {
         let mut server = self.server.clone();
+        if let Some(port) = nth(self.first_ports.map(|first| first.server), number) {
+            server = server.port(port);
+        }
         if let Some(login) = &self.access.server {
             server = server.args(["--requirepass", &login.password, "--masterauth", &login.password]);
         }
@@ -293,7 +311,13 @@ impl SharedCertificates {
     }
 }
 
+/// The port so many after the first.
+fn nth(first: Option<u16>, number: usize) -> Option<u16> {
+    let number = u16::try_from(number).expect("a deployment is small");
+    first.map(|first| first.saturating_add(number))
+}
+
 fn await_settled(deployment: &Deployment, patience: Duration) -> Result<(), StartError> {
-    let settled = fixture::poll(patience, || settled::look(deployment).map(drop));
+    let settled = fixture::poll(patience, || deployment.settled().map(drop));
     settled.map_err(|reason| StartError::Unsettled { reason, patience })
 }

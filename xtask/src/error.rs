@@ -24,6 +24,8 @@ pub enum StartError {
     Io(io::Error),
     /// This machine has no such server.
     Missing(String),
+    /// Something else listens on the port that was asked for, or has it in reserve.
+    PortTaken(u16),
     /// It runs and does not answer.
     Silent {
         /// The program.
@@ -50,6 +52,7 @@ impl fmt::Display for StartError {
             }
             Self::Io(error) => write!(f, "server could not be run: {error}"),
             Self::Missing(wanted) => write!(f, "no {wanted} found; run `cargo xtask setup`"),
+            Self::PortTaken(port) => write!(f, "port {port} of 127.0.0.1 is taken"),
             Self::Silent { binary, patience, log } => {
                 write!(f, "{} did not answer within {patience:?}:\n{log}", binary.display())
             }

@@ -73,13 +73,20 @@ pub trait RedisFixture {
         found.unwrap_or_else(|reason| panic!("no other master within {patience:?}: {reason}"))
     }
 
-    /// Waits until every server is up, all replicas are in sync with one master, and all sentinels agree that all is
-    /// well; returns the master.
+    /// The master, if every server is up, all replicas are in sync with it, and all sentinels agree that all is well.
+    ///
+    /// # Errors
+    /// What is not as it should be.
+    fn settled(&self) -> Result<&Self::Node, String> {
+        settled::look(self)
+    }
+
+    /// Waits until every server is up and the deployment [settled](Self::settled); returns the master.
     ///
     /// # Panics
     /// If that takes longer than `patience`.
     fn await_settled(&self, patience: Duration) -> &Self::Node {
-        let found = poll(patience, || settled::look(self));
+        let found = poll(patience, || self.settled());
         found.unwrap_or_else(|reason| panic!("not settled within {patience:?}: {reason}"))
     }
 

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod ci;
+mod images;
 mod setup;
 mod soak;
 mod step;
@@ -19,8 +20,10 @@ cargo xtask test [ARGS]      setup, then every test and doctest; ARGS go to `car
 cargo xtask test --quick     without setup, skipping what needs a server that is not there
 cargo xtask ci               all that .ci/run runs: format, lints, docs, licences, tests
 cargo xtask soak [ARGS]      fresh seeds on the simulator, 10 minutes or --minutes N; ARGS go to `semafence sim`
-cargo xtask up single        a server to try things on, on a free port, until ctrl-c
-cargo xtask up sentinel      a master, two replicas and three sentinels, in the same way
+cargo xtask up single        a server on port 6379, until ctrl-c; --port N for another first port
+cargo xtask up sentinel      a master on 6379, replicas on 6380 and 6381, sentinels on 26379 to 26381
+cargo xtask up quorum        three independent masters on 6379 to 6381
+cargo xtask images           the image semafence/redis:local for containers, from the servers of this machine
 cargo xtask help             this text
 
 Environment:
@@ -39,8 +42,9 @@ fn main() -> ExitCode {
         ["test", "--quick", rest @ ..] => test::quick(rest),
         ["test", rest @ ..] => test::all(rest),
         ["ci"] => ci::run(),
-        ["up", what] => up::run(what),
         ["soak", rest @ ..] => soak::run(rest),
+        ["up", rest @ ..] => up::run(rest),
+        ["images"] => images::run(),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             ExitCode::SUCCESS

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use rustix::fs::{FlockOperation, flock};
 
+use crate::error::StartError;
+
 /// Below the range from which kernels give ports to outgoing connections: a server that is killed gets its port back.
 const FIRST: u16 = 20_000;
 const COUNT: u16 = 12_000;
@@ -28,6 +30,14 @@ impl Port {
             .map(|step| FIRST + (offset + step) % COUNT)
             .find_map(|number| Self::take(number).transpose())
             .unwrap_or_else(|| Err(io::Error::other("no free port between 20000 and 31999")))
+    }
+
+    /// The port that somebody chose, or any that is free.
+    pub(crate) fn given_or_picked(given: Option<u16>) -> Result<Self, StartError> {
+        match given {
+            Some(number) => Self::take(number)?.ok_or(StartError::PortTaken(number)),
+            None => Ok(Self::pick()?),
+        }
     }
 
     pub(crate) fn number(&self) -> u16 {

@@ -34,10 +34,14 @@ pub(crate) struct Sentinel {
 }
 
 impl Sentinel {
-    pub(crate) fn prepare(number: usize, certificates: Option<&Certificates>) -> Result<Self, StartError> {
+    pub(crate) fn prepare(
+        number: usize,
+        port: Option<u16>,
+        certificates: Option<&Certificates>,
+    ) -> Result<Self, StartError> {
         let tls = certificates.map(|certificates| TlsListener::create(certificates.clone()));
         Ok(Self {
-            port: Port::pick()?,
+            port: Port::given_or_picked(port)?,
             tls: tls.transpose()?,
             id: format!("{:040x}", number + 1),
         })

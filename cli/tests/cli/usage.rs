@@ -94,7 +94,11 @@ fn sentinels_that_are_not_there_are_69_and_are_named() {
     let output = scene.output(&["--url", url, "ls"]);
 
     assert_eq!(output.status.code(), Some(69));
-    for told in ["`orders`", "cannot connect to 127.0.0.1:1: ", "cannot connect to 127.0.0.1:2: "] {
+    for told in [
+        "`orders`",
+        "cannot connect to 127.0.0.1:1: ",
+        "cannot connect to 127.0.0.1:2: ",
+    ] {
         assert!(stderr(&output).contains(told), "{}", stderr(&output));
     }
     assert!(!stderr(&output).contains("hunter2"), "{}", stderr(&output));
