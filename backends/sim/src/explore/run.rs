@@ -225,14 +225,23 @@ impl Stage {
             let _whoever_hangs_is_found_by_the_checker = tokio::time::timeout_at(deadline, client.close()).await;
         }
         tokio::time::sleep(self.setting.ttl * 2 + Duration::from_secs(4)).await;
-        // A look at each name sweeps what has ended.
+        if self.setting.grace {
+            // A server that took over and that nobody has asked since sweeps no waiters before a grace is over.
+            self.look_at_all();
+            tokio::time::sleep(self.setting.ttl).await;
+        }
+        self.look_at_all();
+        self.scribe.add(What::Quiesced);
+        self.sim.server().tell_all();
+    }
+
+    /// A look at each name sweeps what has ended.
+    fn look_at_all(&self) {
         for name in 1..=self.setting.names {
             let name =
                 semafence::Name::new(semafence::DEFAULT_NAMESPACE, &format!("name-{name}")).expect("a good name");
             self.sim.server().invoke(&semafence::script::resize(&name, None));
         }
-        self.scribe.add(What::Quiesced);
-        self.sim.server().tell_all();
     }
 
     fn violations(&self) -> Vec<String> {
