@@ -2,20 +2,44 @@
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Write};
+use std::ops::AddAssign;
 use std::process::{Command, ExitCode, Stdio};
 
 use xtask::servers::{self, Flavor};
 
-use crate::{setup, step};
+use crate::{images, setup, step};
+
+/// The tests that need containers: a package that nobody else pays for.
+const CONTAINERS: &str = "semafence-containers";
 
 /// Sets up the servers, then runs everything; whatever setup could get may not be skipped.
 pub(crate) fn all(args: &[&str]) -> ExitCode {
     if setup::install() != ExitCode::SUCCESS {
         return ExitCode::FAILURE;
     }
-    let (passed, counts) = run(cargo_test(args).env(servers::REQUIRE_VARIABLE, required()));
+    let (mut passed, mut counts) = run(cargo_test(args).env(servers::REQUIRE_VARIABLE, required()));
+    // Arguments choose some tests, which are hardly these.
+    if args.is_empty() {
+        let (also_passed, counted) = containers();
+        passed &= also_passed;
+        counts += counted;
+    }
     println!("\n{counts}");
     exit_code(passed)
+}
+
+/// Builds the image, then runs the tests that need containers; without a Docker engine it only says so.
+fn containers() -> (bool, Counts) {
+    if !images::engine_answers() {
+        println!("SKIPPED {CONTAINERS}: no Docker engine answers here");
+        return (true, Counts::default());
+    }
+    if let Err(error) = images::build() {
+        println!("{} was not built: {error}", images::IMAGE);
+        return (false, Counts::default());
+    }
+    let mut tests = step::cargo(&["test", "--package", CONTAINERS]);
+    run(tests.env(servers::REQUIRE_VARIABLE, "docker"))
 }
 
 /// Runs everything with the servers that are there, skipping the rest.
@@ -50,7 +74,11 @@ fn cargo_test(args: &[&str]) -> Command {
     let chosen = args
         .iter()
         .any(|arg| arg.starts_with("-p") || arg.starts_with("--package"));
-    let scope: &[&str] = if chosen { &[] } else { &["--workspace"] };
+    let scope: &[&str] = if chosen {
+        &[]
+    } else {
+        &["--workspace", "--exclude", CONTAINERS]
+    };
     let mut command = step::cargo(&["test", "--all-features", "--no-fail-fast"]);
     command.args(scope).args(args);
     command
@@ -97,6 +125,14 @@ impl Counts {
                 _ => {}
             }
         }
+    }
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.ignored += other.ignored;
     }
 }
 

@@ -219,7 +219,7 @@ impl Options {
         check_login(self.info.redis_settings())?;
         let login = Login::new(&self.info, self.protocol);
         let place = match self.sentinels {
-            Some(sentinels) => place_behind(sentinels, self.info, self.tls)?,
+            Some(sentinels) => place_behind(sentinels, self.info, self.tls, self.connect_timeout)?,
             None => place_at(self.info, self.tls)?,
         };
         Ok(Connector::new(
@@ -237,11 +237,16 @@ fn place_at(info: ConnectionInfo, tls: Option<Tls>) -> Result<Place, Error> {
     Ok(Place::Server(Arc::new(Endpoint::new(&info))))
 }
 
-fn place_behind(sentinels: Sentinels, nobody: ConnectionInfo, tls: Option<Tls>) -> Result<Place, Error> {
+fn place_behind(
+    sentinels: Sentinels,
+    nobody: ConnectionInfo,
+    tls: Option<Tls>,
+    connect_timeout: Duration,
+) -> Result<Place, Error> {
     if sentinels.has_tls() {
         tls::choose_provider();
     }
-    let watchers = sentinels.into_watchers(tls.as_ref())?;
+    let watchers = sentinels.into_watchers(tls.as_ref(), connect_timeout)?;
     let template = Template::new(secured(nobody, tls)?);
     Ok(Place::Master(Box::new(Route::new(watchers, template))))
 }

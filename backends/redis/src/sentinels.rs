@@ -1,6 +1,7 @@
 //! Who watches over the servers: where the sentinels are, and how to log in there.
 
 use std::fmt;
+use std::time::Duration;
 
 use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
 use semafence::Error;
@@ -106,8 +107,8 @@ impl Sentinels {
         self
     }
 
-    /// Checks everything; `servers` is how the servers are spoken to.
-    pub(crate) fn into_watchers(self, servers: Option<&Tls>) -> Result<Watchers, Error> {
+    /// Checks everything; `servers` is how the servers are spoken to, and `connect_timeout` has time for two questions.
+    pub(crate) fn into_watchers(self, servers: Option<&Tls>, connect_timeout: Duration) -> Result<Watchers, Error> {
         if !(1..=SERVICE_MAX).contains(&self.service.len()) {
             let reason = format!("has {} bytes, not 1 to {SERVICE_MAX}", self.service.len());
             return Err(config("sentinel service", reason));
@@ -127,6 +128,7 @@ impl Sentinels {
             self.service,
             watchers.collect::<Result<_, _>>().map_err(of_sentinels)?,
             self.min_others,
+            connect_timeout / 2,
             self.login.password(),
         ))
     }

@@ -12,8 +12,6 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use crate::failure;
 use crate::reply;
 
-/// How long one sentinel may take to answer, connecting included.
-const ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
 /// How much longer than the first the others may take: one that hangs must not keep us waiting, and one that is a
 /// little slower may know of a newer master.
 const STRAGGLERS: Duration = Duration::from_millis(50);
@@ -27,6 +25,8 @@ pub(crate) struct Watchers {
     service: String,
     watchers: Vec<Watcher>,
     min_others: u32,
+    /// How long one of them may take to answer, connecting included.
+    answer_timeout: Duration,
     secrets: Vec<String>,
 }
 
@@ -59,12 +59,19 @@ impl Watcher {
 }
 
 impl Watchers {
-    pub(crate) fn new(service: String, watchers: Vec<Watcher>, min_others: u32, secret: Option<&str>) -> Self {
+    pub(crate) fn new(
+        service: String,
+        watchers: Vec<Watcher>,
+        min_others: u32,
+        answer_timeout: Duration,
+        secret: Option<&str>,
+    ) -> Self {
         let secret = secret.filter(|secret| !secret.is_empty());
         Self {
             service,
             watchers,
             min_others,
+            answer_timeout,
             secrets: secret.map(str::to_owned).into_iter().collect(),
         }
     }
@@ -78,7 +85,7 @@ impl Watchers {
     /// Fails where none gives an answer: transiently if that may pass for at least one of them.
     pub(crate) async fn master(&self) -> Result<Master, BackendError> {
         let mut asked: FuturesUnordered<_> = self.watchers.iter().map(|watcher| self.ask(watcher)).collect();
-        let mut until = Instant::now() + ANSWER_TIMEOUT;
+        let mut until = Instant::now() + self.answer_timeout;
         let mut newest = None;
         let mut objections = Vec::new();
         while let Ok(Some(answer)) = timeout_at(until, asked.next()).await {
@@ -99,16 +106,17 @@ impl Watchers {
         let listened = self.watchers.iter().map(|watcher| {
             let (watcher, service) = (watcher.clone(), self.service.clone());
             let pauses = iter::once(Duration::ZERO).chain(iter::repeat(LISTEN_AGAIN));
-            let again = move |pause| listen(watcher.clone(), service.clone(), pause);
+            let patience = self.answer_timeout;
+            let again = move |pause| listen(watcher.clone(), service.clone(), pause, patience);
             stream::iter(pauses).then(again).flatten().boxed()
         });
         stream::select_all(listened).boxed()
     }
 
     async fn ask(&self, watcher: &Watcher) -> Result<Master, BackendError> {
-        let answers = match timeout(ANSWER_TIMEOUT, watcher.ask(&self.service)).await {
+        let answers = match timeout(self.answer_timeout, watcher.ask(&self.service)).await {
             Ok(answers) => answers.map_err(|error| failure::unconnected(&error, &watcher.address, &self.secrets))?,
-            Err(_elapsed) => return Err(failure::late(&watcher.address, ANSWER_TIMEOUT)),
+            Err(_elapsed) => return Err(failure::late(&watcher.address, self.answer_timeout)),
         };
         self.read(answers).map_err(|error| watcher.says(&error))
     }
@@ -145,7 +153,7 @@ impl Watchers {
         let silent = self.watchers.len() - objections.len();
         let mut texts: Vec<String> = objections.iter().map(ToString::to_string).collect();
         if silent > 0 {
-            texts.push(format!("{silent} without an answer within {ANSWER_TIMEOUT:?}"));
+            texts.push(format!("{silent} without an answer within {:?}", self.answer_timeout));
         }
         let text = format!(
             "no sentinel tells the master of `{}`: {}",
@@ -178,14 +186,14 @@ impl Watcher {
 }
 
 /// The announcements of one sentinel, after a pause, for as long as it can be heard.
-async fn listen(watcher: Watcher, service: String, pause: Duration) -> BoxStream<'static, ()> {
+async fn listen(watcher: Watcher, service: String, pause: Duration, patience: Duration) -> BoxStream<'static, ()> {
     sleep(pause).await;
     let subscribed = async {
         let (mut sink, messages) = watcher.client.get_async_pubsub().await?.split();
         sink.subscribe(SWITCHED).await?;
         Ok::<_, RedisError>(messages)
     };
-    match timeout(ANSWER_TIMEOUT, subscribed).await {
+    match timeout(patience, subscribed).await {
         Ok(Ok(messages)) => messages
             .filter(move |message| std::future::ready(is_about(&service, message.get_payload_bytes())))
             .map(drop)
