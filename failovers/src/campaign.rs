@@ -136,15 +136,7 @@ fn fail_over(plan: &Plan, deployment: &Deployment, tale: &mut Tale) {
 fn lose_master<'a>(plan: &Plan, deployment: &'a Deployment, tale: &mut Tale) -> &'a Server {
     let announcements = deployment.announcements();
     let old = deployment.master();
-    let replicas: Vec<&Server> = deployment.replicas();
-    let up: Vec<&&Server> = replicas
-        .iter()
-        .filter(|replica| replica.ask(&["PING"]).is_ok())
-        .collect();
-    up.iter().for_each(|replica| replica.stop());
-    // Without this the sockets of suspended replicas still take the master's writes, and nothing is lost.
-    old.ask(&["CLIENT", "KILL", "TYPE", "replica"])
-        .expect("the master answers");
+    let replicas = deployment.cut_off_replicas(old);
     let counted = count(old);
     thread::sleep(LOST_TAIL);
     let began = moment::now();
@@ -152,7 +144,7 @@ fn lose_master<'a>(plan: &Plan, deployment: &'a Deployment, tale: &mut Tale) -> 
         Fault::Hung => old.stop(),
         _ => old.kill(),
     }
-    up.iter().for_each(|replica| replica.cont());
+    replicas.iter().for_each(|replica| replica.cont());
     let announced = announced(&announcements, old);
     tale.failovers.push(Failover { began, announced });
     let new = deployment.await_master_other_than(old, PATIENCE);

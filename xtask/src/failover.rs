@@ -23,20 +23,13 @@ pub struct Failover<'a, N, T> {
     pub granted: T,
 }
 
-/// Without `CLIENT KILL` the sockets of suspended replicas still take the master's writes, and nothing is lost.
 pub(crate) fn lossy<F, T>(fixture: &F, grant: impl FnOnce(&F::Node) -> T) -> Failover<'_, F::Node, T>
 where
     F: RedisFixture,
 {
     let announcements = fixture.announcements();
     let old = fixture.master();
-    let replicas = fixture.replicas();
-    replicas.iter().for_each(|replica| replica.stop());
-    let killed = old.ask(&["CLIENT", "KILL", "TYPE", "replica"]);
-    assert!(
-        killed.as_ref().is_ok_and(|reply| !reply.is_error()),
-        "CLIENT KILL: {killed:?}"
-    );
+    let replicas = cut_off(fixture, old);
 
     let granted = grant(old);
 
@@ -52,4 +45,23 @@ where
         announcement,
         granted,
     }
+}
+
+/// Without `CLIENT KILL` the sockets of suspended replicas still take the master's writes, and nothing is lost.
+pub(crate) fn cut_off<'a, F>(fixture: &'a F, master: &F::Node) -> Vec<&'a F::Node>
+where
+    F: RedisFixture + ?Sized,
+{
+    let others = fixture
+        .servers()
+        .iter()
+        .filter(|server| server.address() != master.address());
+    let replicas: Vec<_> = others.filter(|replica| replica.ask(&["PING"]).is_ok()).collect();
+    replicas.iter().for_each(|replica| replica.stop());
+    let killed = master.ask(&["CLIENT", "KILL", "TYPE", "replica"]);
+    assert!(
+        killed.as_ref().is_ok_and(|reply| !reply.is_error()),
+        "CLIENT KILL: {killed:?}"
+    );
+    replicas
 }

@@ -107,6 +107,15 @@ pub trait RedisFixture {
         Announcements::listen(self)
     }
 
+    /// Suspends the replicas of a master, those that run, and cuts them off: what it writes from now on is lost with it.
+    /// Let them go on ([`Node::cont`]) within 5 s: sentinels leave out who has been silent for longer.
+    ///
+    /// # Panics
+    /// If the master does not answer.
+    fn cut_off_replicas(&self, master: &Self::Node) -> Vec<&Self::Node> {
+        failover::cut_off(self, master)
+    }
+
     /// A failover that loses what `grant` writes to the master, which it is given: replicas are suspended and cut off
     /// meanwhile, then the master is killed. The old master stays down.
     ///
