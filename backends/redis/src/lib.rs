@@ -33,7 +33,6 @@ mod reply;
 mod route;
 mod sentinel_url;
 mod sentinels;
-mod stall;
 mod tls;
 mod watchers;
 

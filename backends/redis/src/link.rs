@@ -3,14 +3,13 @@
 use std::sync::{Arc, OnceLock};
 
 use redis::aio::MultiplexedConnection;
-use semafence::{Inbox, Wakeup};
+use semafence::{Inbox, Stall, Wakeup};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::endpoint::Endpoint;
 use crate::mailboxes::{Mailboxes, Tail};
-use crate::stall::Stall;
 
 /// One connection. Once closed it takes no new requests, and its listeners end.
 #[derive(Debug)]

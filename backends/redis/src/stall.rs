@@ -1,3 +1,0 @@
-//! A connection that does not answer.
-
-pub(crate) use semafence::Stall;
