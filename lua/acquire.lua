@@ -78,7 +78,7 @@ local function queued(key)
 end
 
 local function confirm()
-  renew('ZADD', KEYS[2], now + claim.ttl, id)
+  renew({now + claim.ttl, id})
   extend(claim.ttl)
   pass_on()
   local token, slots = grant_of(state[id])

@@ -94,13 +94,20 @@ local function extend(ttl)
   for i = 2, 6 do keep_key(i) end
 end
 
--- Sets when a lease ends. A full server refuses ZADD even to change a score, unless the script has written before;
--- nobody must lose a lease for that.
-local function renew(command, key, ...)
-  local answer = redis.pcall(command, key, ...)
-  if type(answer) == 'table' then
-    keep_key(2)
-    redis.call(command, key, ...)
+-- Sets when leases end: expiry, id, ... A full server refuses ZADD even to change a score, unless the script has written
+-- before; nobody must lose a lease for that.
+--
+-- Why it always writes: what has not changed is not sent to replicas, and newer servers let WAIT return at once for a
+-- connection that has sent them nothing.
+local function renew(leases)
+  local function set(call, from)
+    return call('ZADD', KEYS[2], 'CH', unpack(leases, from, math.min(from + 1999, #leases)))
+  end
+
+  for from = 1, #leases, 2000 do
+    local changed = set(redis.pcall, from)
+    if changed == 0 or type(changed) == 'table' then keep_key(2) end
+    if type(changed) == 'table' then set(redis.call, from) end
   end
 end
 

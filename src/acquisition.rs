@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tracing::{Instrument, Span};
 
-use crate::backend::{Attempt, Claim, Grant, Queueing};
+use crate::backend::{Acknowledgement, Attempt, Claim, Grant, Queueing, Standing};
 use crate::backoff::Backoff;
 use crate::call::{at, in_time};
 use crate::clock::Instant;
@@ -106,7 +106,10 @@ impl<'a> Acquisition<'a> {
 
     async fn ask_once(&mut self) -> Result<Option<Held>, Error> {
         match self.ask(Queueing::Never).await {
-            Ok(Attempt::Granted(grant)) => self.seal(grant),
+            Ok(Attempt::Granted(grant)) => match self.acknowledge(&grant).await {
+                Ok(acknowledgement) => self.seal(grant, acknowledgement),
+                Err(error) => Err(Error::backend("acknowledge", &self.terms.name, error)),
+            },
             Ok(attempt) => self.refusal(&attempt).map_or(Ok(None), Err),
             Err(error) => Err(self.failed(error)),
         }
@@ -167,10 +170,16 @@ impl<'a> Acquisition<'a> {
                     if let Some(seat) = &seat {
                         seat.granted(call);
                     }
-                    if let Some(held) = self.seal(grant)? {
-                        return Ok(held);
+                    match self.acknowledge(&grant).await {
+                        Ok(acknowledgement) => {
+                            if let Some(held) = self.seal(grant, acknowledgement)? {
+                                return Ok(held);
+                            }
+                            // The answer took longer than the lease, or another server took over that does not know the
+                            // grant: ask again, which starts it anew.
+                        }
+                        Err(error) => self.put_up_with(error, &mut troubles).await?,
                     }
-                    // The answer took longer than the lease: ask again, which starts it anew.
                 }
                 Ok(Attempt::Queued(queued)) => {
                     troubles = Backoff::new(&terms.config);
@@ -244,14 +253,55 @@ impl<'a> Acquisition<'a> {
         answer
     }
 
+    /// Waits until as many replicas have the grant as are wanted; `None` where none are.
+    async fn acknowledge(&mut self, grant: &Grant) -> Result<Option<Acknowledgement>, BackendError> {
+        let Config { acks, .. } = self.terms.config;
+        if acks == 0 {
+            return Ok(None);
+        }
+        let core = &self.terms.core;
+        let within = self.terms.config.acknowledged_within();
+        let claim = Claim {
+            grant: Some(Arc::new(grant.clone())),
+            ..at(&self.claim, core.clock.wall())
+        };
+        let asked_at = core.clock.now();
+        self.in_flight = true;
+        let call = core.backend.acknowledge(&claim, acks, within);
+        let answer = in_time(&*core.clock, within + claim.timeout(), call)
+            .await
+            .and_then(|answer| answer);
+        self.in_flight = false;
+        match &answer {
+            // Its lease began anew.
+            Ok(acknowledgement) if acknowledgement.standing == Standing::Held => self.asked_at = asked_at,
+            Err(error) if error.outcome() == Outcome::Unknown => self.claim.doubtful = true,
+            _ => {}
+        }
+        answer.map(Some)
+    }
+
     /// Turns a grant into a permit that the keeper keeps; `None` if the lease is over already.
-    fn seal(&mut self, grant: Grant) -> Result<Option<Held>, Error> {
+    fn seal(&mut self, grant: Grant, acknowledgement: Option<Acknowledgement>) -> Result<Option<Held>, Error> {
         let terms = self.terms;
         self.report_limit(&grant);
         terms.meter.granted(&grant, self.token_before.take());
+        if let Some(Acknowledgement { standing, replicas, .. }) = acknowledgement {
+            if standing != Standing::Held {
+                return Ok(None);
+            }
+            if replicas < terms.config.acks {
+                // Dropping this gives it back.
+                return Err(Error::Unacknowledged {
+                    name: terms.name.clone(),
+                    acks: replicas,
+                    wanted: terms.config.acks,
+                });
+            }
+        }
         let (clock, meter) = (Arc::clone(&terms.core.clock), &terms.meter);
         let lease = Lease::new(self.claim.clone(), grant, self.asked_at, clock, meter, &self.caller);
-        let Some(lease) = lease.map(Arc::new) else {
+        let Some(lease) = lease.map(|lease| Arc::new(lease.backed_by(acknowledgement))) else {
             return Ok(None);
         };
         trace::granted(&lease);

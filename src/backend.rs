@@ -44,6 +44,27 @@ pub trait LockBackend: Debug + Send + Sync + 'static {
     /// Gives the slots back, leaves the queue, and hands the permit on or wakes waiters. Idempotent.
     async fn release(&self, claim: &Claim) -> Result<Standing, BackendError>;
 
+    /// Makes sure that replicas have a grant of this store: refreshes the claim, which must name what it was
+    /// [granted](Claim::grant), and waits until `replicas` of the server that did so have all that it had then, for at most
+    /// `within`. Calls that wait hold up no other verb.
+    ///
+    /// A store without replicas counts none.
+    async fn acknowledge(
+        &self,
+        claim: &Claim,
+        replicas: u32,
+        within: Duration,
+    ) -> Result<Acknowledgement, BackendError> {
+        let (_none_counts, _nothing_to_wait_for) = (replicas, within);
+        let answer = self.refresh(std::slice::from_ref(claim)).await.pop();
+        let standing = answer.unwrap_or_else(|| Err(BackendError::timed_out(claim.timeout())))?;
+        Ok(Acknowledgement {
+            standing,
+            replicas: 0,
+            epoch: None,
+        })
+    }
+
     /// Whether another server may take over that does not know the latest grants. If so, claims ask for a
     /// [`grace`](Claim::grace) unless [`Config::failover_grace`](crate::Config::failover_grace) says otherwise.
     fn fails_over(&self) -> bool {
@@ -211,6 +232,17 @@ pub struct Grant {
     pub other_limit: Option<u32>,
 }
 
+/// What replicas have of a grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Acknowledgement {
+    /// Where the claim stands on the server that was asked.
+    pub standing: Standing,
+    /// How many of its replicas have confirmed that they have all that it had, the claim included.
+    pub replicas: u32,
+    /// The configuration epoch in which sentinels have named that server, where they have.
+    pub epoch: Option<u64>,
+}
+
 /// Where a claim stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Standing {
@@ -281,6 +313,15 @@ impl<B: LockBackend + ?Sized> LockBackend for Arc<B> {
 
     async fn release(&self, claim: &Claim) -> Result<Standing, BackendError> {
         (**self).release(claim).await
+    }
+
+    async fn acknowledge(
+        &self,
+        claim: &Claim,
+        replicas: u32,
+        within: Duration,
+    ) -> Result<Acknowledgement, BackendError> {
+        (**self).acknowledge(claim, replicas, within).await
     }
 
     async fn time(&self) -> Result<Timestamp, BackendError> {

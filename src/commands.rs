@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use futures::stream::BoxStream;
 
-use crate::backend::{Added, Addition, Attempt, Claim, LockBackend, OPERATION_TIMEOUT_MAX, Queueing, Standing, Wakeup};
+use crate::backend::{
+    Acknowledgement, Added, Addition, Attempt, Claim, LockBackend, OPERATION_TIMEOUT_MAX, Queueing, Standing, Wakeup,
+};
 use crate::clock::{Clock, Instant, Timestamp};
 use crate::failure::BackendError;
 use crate::holder::{HolderId, Inbox};
@@ -34,6 +36,16 @@ impl Commands {
     pub(crate) async fn acquire(&self, claim: &Claim, queueing: Queueing) -> Result<Attempt, BackendError> {
         let call = self.call(Verb::Acquire, Some(claim.timeout()));
         call.result(self.backend().acquire(claim, queueing)).await
+    }
+
+    pub(crate) async fn acknowledge(
+        &self,
+        claim: &Claim,
+        replicas: u32,
+        within: Duration,
+    ) -> Result<Acknowledgement, BackendError> {
+        let call = self.call(Verb::Acknowledge, Some(within + claim.timeout()));
+        call.result(self.backend().acknowledge(claim, replicas, within)).await
     }
 
     pub(crate) fn fails_over(&self) -> bool {

@@ -14,6 +14,7 @@ const RETRY: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::fro
 const FALLBACK: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
 const REFRESH_MIN: Duration = Duration::from_millis(10);
 const MULTIPLIER: RangeInclusive<f64> = 1.0..=100.0;
+const ACKS_MAX: u32 = 100;
 const META_BYTES_MAX: usize = 1024;
 
 /// How to wait for a permit.
@@ -117,6 +118,15 @@ pub struct Config {
     /// backend can fail over, zero on a single server.
     #[cfg_attr(feature = "serde", serde(default, with = "crate::duration::option"))]
     pub failover_grace: Option<Duration>,
+    /// How many replicas must have a grant before it counts: with one, a failover to that replica forgets none of the
+    /// grants that were returned. It does not help where another replica is promoted, and a refresh waits for none. 0–100;
+    /// default: 0, grants wait for no replica.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub acks: u32,
+    /// How long a grant waits for them, on the local clock, before it is given back and the acquire fails with
+    /// [`Error::Unacknowledged`]; 1 ms to half of the ttl. Default: a sixth of the ttl, at most 2 s.
+    #[cfg_attr(feature = "serde", serde(default, with = "crate::duration::option"))]
+    pub acks_timeout: Option<Duration>,
     /// Whether `release` and `refresh` of a permit that was lost are errors. Default: no, they say where it stands.
     #[cfg_attr(feature = "serde", serde(default))]
     pub strict: bool,
@@ -173,6 +183,8 @@ impl Config {
             refresh_interval: None,
             refresh_retry_interval: None,
             failover_grace: None,
+            acks: 0,
+            acks_timeout: None,
             strict: false,
             lease_time: LeaseTime::default(),
             strategy: Strategy::default(),
@@ -215,7 +227,18 @@ impl Config {
             within("failover_grace", &grace, &(self.ttl..=*TTL.end()))?;
             whole_millis("failover_grace", grace)?;
         }
+        within("acks", &self.acks, &(0..=ACKS_MAX))?;
+        within(
+            "acks_timeout",
+            &self.acknowledged_within(),
+            &(*RETRY.start()..=self.ttl / 2),
+        )?;
         self.encoded_meta().map(|_| ())
+    }
+
+    /// How long a grant waits for replicas.
+    pub(crate) fn acknowledged_within(&self) -> Duration {
+        self.acks_timeout.unwrap_or_else(|| operation_timeout(self.ttl))
     }
 
     pub(crate) fn longest_pause(&self) -> Duration {
@@ -328,6 +351,8 @@ mod tests {
             refused(|config| config.refresh_retry_interval = Some(SECOND * 31)),
             refused(|config| config.failover_grace = Some(SECOND)),
             refused(|config| config.failover_grace = Some(SECOND * 31 + Duration::from_micros(1))),
+            refused(|config| config.acks = 101),
+            refused(|config| config.acks_timeout = Some(SECOND * 16)),
             refused(|config| {
                 config.meta.insert("note".to_owned(), "x".repeat(1024));
             }),
@@ -352,6 +377,8 @@ mod tests {
                 "refresh_retry_interval is 31s, not within 1ms to 30s",
                 "failover_grace is 1s, not within 30s to 86400s",
                 "failover_grace is 31.000001s, not a whole number of milliseconds",
+                "acks is 101, not within 0 to 100",
+                "acks_timeout is 16s, not within 1ms to 15s",
                 "meta has 1029 bytes, more than 1024",
             ]
         );

@@ -79,6 +79,16 @@ pub enum Error {
         /// How long was waited.
         waited: Duration,
     },
+    /// Too few replicas confirmed in time that they have the grant, which is given back in the background.
+    #[error("{acks} of {wanted} replicas acknowledged the grant of {name}")]
+    Unacknowledged {
+        /// The semaphore.
+        name: Name,
+        /// How many replicas confirmed it.
+        acks: u32,
+        /// How many were [wanted](crate::Config::acks).
+        wanted: u32,
+    },
 }
 
 impl Error {
@@ -103,7 +113,7 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Backend { source, .. } => source.is_transient(),
-            Self::Lost { .. } | Self::QueueFull { .. } | Self::TimedOut { .. } => true,
+            Self::Lost { .. } | Self::QueueFull { .. } | Self::TimedOut { .. } | Self::Unacknowledged { .. } => true,
             Self::Closed | Self::Config { .. } | Self::OverRelease { .. } | Self::Removed { .. } => false,
         }
     }

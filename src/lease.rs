@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
-use crate::backend::{Claim, Grant, Standing};
+use crate::backend::{Acknowledgement, Claim, Grant, Standing};
 use crate::clock::{Clock, Instant};
 use crate::error::LossReason;
 use crate::failure::{BackendError, Outcome};
@@ -25,6 +25,8 @@ pub(crate) fn validity(ttl: Duration) -> Duration {
 pub(crate) struct Lease {
     pub(crate) claim: Claim,
     pub(crate) grant: Arc<Grant>,
+    /// What replicas had of the grant, where that was asked.
+    pub(crate) acknowledgement: Option<Acknowledgement>,
     pub(crate) meter: Arc<Meter>,
     pub(crate) span: Span,
     clock: Arc<dyn Clock>,
@@ -82,12 +84,21 @@ impl Lease {
             span: trace::hold(caller, &claim, &grant),
             claim,
             grant,
+            acknowledgement: None,
             meter: Arc::clone(meter),
             clock,
             state: Mutex::new(state),
             ended: CancellationToken::new(),
             risk: Notify::new(),
         })
+    }
+
+    /// The same, with what replicas have of its grant.
+    pub(crate) fn backed_by(self, acknowledgement: Option<Acknowledgement>) -> Self {
+        Self {
+            acknowledgement,
+            ..self
+        }
     }
 
     /// A refresh is being sent.

@@ -42,6 +42,8 @@
 //! - `metrics`: what [`Client::stats`] answers with, and histograms, for the facade of that name: see the module `metrics`.
 //! - `conformance`: the suite that every backend passes.
 
+mod acknowledgements;
+mod acknowledger;
 mod acquisition;
 mod backend;
 mod backoff;
@@ -76,6 +78,7 @@ mod permit;
 mod random;
 mod refreshes;
 mod reply;
+mod rounds;
 mod schedule;
 pub mod script;
 mod semaphore;
@@ -86,7 +89,10 @@ mod status;
 mod trace;
 mod waiters;
 
-pub use backend::{Added, Addition, Attempt, Busy, Claim, Grant, LockBackend, Queued, Queueing, Standing, Wakeup};
+pub use acknowledger::{Acknowledger, WaitingLine};
+pub use backend::{
+    Acknowledgement, Added, Addition, Attempt, Busy, Claim, Grant, LockBackend, Queued, Queueing, Standing, Wakeup,
+};
 pub use client::{Client, ClientBuilder, Closed, DEFAULT_NAMESPACE};
 pub use clock::{Clock, Instant, SystemClock, Timestamp};
 pub use config::{Config, LeaseTime, Strategy};

@@ -89,6 +89,21 @@ impl Permit<'_> {
         self.lease().grant.other_limit
     }
 
+    /// How many replicas had the grant when it was returned, where [`Config::acks`](crate::Config::acks) asks for that;
+    /// otherwise 0, and nobody knows.
+    #[must_use]
+    pub fn acks(&self) -> u32 {
+        let acknowledgement = self.lease().acknowledgement;
+        acknowledgement.map_or(0, |acknowledgement| acknowledgement.replicas)
+    }
+
+    /// The configuration epoch of Sentinel in which those replicas followed the server that granted; `None` where that is
+    /// not known, or [`Config::acks`](crate::Config::acks) asks for none. It counts failovers.
+    #[must_use]
+    pub fn epoch(&self) -> Option<u64> {
+        self.lease().acknowledgement?.epoch
+    }
+
     /// Whether the lease still holds by the local clock at this moment. The answer ages: another may hold by the time
     /// it is used, which is what the token is for.
     #[must_use]

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::LazyLock;
 
+pub use crate::acknowledgements::Acknowledgements;
 pub use crate::refreshes::Refreshes;
 pub use crate::reply::{
     Reply, read_added, read_attempt, read_names, read_resized, read_standing, read_standings, read_status, read_time,

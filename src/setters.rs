@@ -26,6 +26,10 @@ macro_rules! setters {
             refresh_retry_interval(interval: std::time::Duration);
             /// Sets [`Config::failover_grace`](crate::Config::failover_grace); `None` leaves it to the backend.
             failover_grace(grace: impl Into<Option<std::time::Duration>>);
+            /// Sets [`Config::acks`](crate::Config::acks).
+            acks(acks: u32);
+            /// Sets [`Config::acks_timeout`](crate::Config::acks_timeout).
+            acks_timeout(timeout: std::time::Duration);
             /// Sets [`Config::strict`](crate::Config::strict).
             strict(strict: bool);
             /// Sets [`Config::lease_time`](crate::Config::lease_time).

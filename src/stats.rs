@@ -214,6 +214,8 @@ counts! {
         oversized: Oversized,
         /// The client was closed meanwhile.
         closed: Closed,
+        /// Too few replicas confirmed the grant, which was given back.
+        unacknowledged: Unacknowledged,
     }
 }
 
@@ -288,6 +290,7 @@ impl Acquired {
             Err(Error::Removed { .. }) => Self::Removed,
             Err(Error::Config { .. }) => Self::Oversized,
             Err(Error::Closed) => Self::Closed,
+            Err(Error::Unacknowledged { .. }) => Self::Unacknowledged,
         }
     }
 }

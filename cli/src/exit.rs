@@ -41,6 +41,7 @@ pub(crate) fn of_error(error: &Error) -> u8 {
         },
         Error::Config { .. } => CONFIG,
         Error::Lost { .. } => LOST,
+        Error::Unacknowledged { .. } => UNAVAILABLE,
         Error::QueueFull { .. } | Error::Removed { .. } | Error::TimedOut { .. } => NOT_ACQUIRED,
         _ => INTERNAL,
     }

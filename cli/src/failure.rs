@@ -56,6 +56,9 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let failure = Self::new(exit::of_error(&error), error.to_string());
         match failure.exit {
+            exit::UNAVAILABLE if matches!(error, Error::Unacknowledged { .. }) => {
+                failure.hint("are the replicas there, and do they keep up? --acks says how many must")
+            }
             exit::UNAVAILABLE => failure.hint("is the server running, and is the address right?"),
             exit::NO_PERMISSION => failure.hint("check user, password and the rights of that user (ACL)"),
             _ => failure,

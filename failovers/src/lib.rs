@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod acks;
 pub mod campaign;
 mod driver;
 mod load;

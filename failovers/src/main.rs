@@ -5,12 +5,14 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use semafence_failovers::{campaign, pairs, worker};
+use semafence_failovers::{acks, campaign, pairs, worker};
 
 #[derive(Debug, Parser)]
 enum Verb {
     /// Repeats failovers that lose grants, and judges what every process saw.
     Run(campaign::Plan),
+    /// Counts the acknowledged grants that are lost with a master.
+    Acks(acks::Trial),
     /// Compares what an acquire and its release cost with each driver.
     Pairs(pairs::Amount),
     /// Is one process of the load; started by `run`.
@@ -20,6 +22,7 @@ enum Verb {
 fn main() -> ExitCode {
     let done = match Verb::parse() {
         Verb::Run(plan) => campaign::run(&plan).map_err(|error| error.to_string()),
+        Verb::Acks(trial) => block_on(acks::run(trial)),
         Verb::Pairs(amount) => block_on(pairs::compare(amount)).map(|()| true),
         Verb::Work(orders) => {
             let worked = async { worker::work(orders).await.map_err(|error| error.to_string()) };

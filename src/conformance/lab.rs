@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::Site;
-use crate::backend::{Added, Addition, Attempt, Claim, Grant, LockBackend, Queueing, Standing};
+use crate::backend::{Acknowledgement, Added, Addition, Attempt, Claim, Grant, LockBackend, Queueing, Standing};
 use crate::client::Client;
 use crate::clock::Clock;
 use crate::holder::{HolderId, Inbox};
@@ -129,6 +129,20 @@ impl Lab {
         let mut answers = self.backend.refresh(std::slice::from_ref(claim)).await;
         assert_eq!(answers.len(), 1, "one answer per claim");
         answers.remove(0).expect("a refresh is answered")
+    }
+
+    /// The claim of a holder that was granted this.
+    pub(super) fn holding(&self, claim: &Claim, grant: Grant) -> Claim {
+        Claim {
+            grant: Some(Arc::new(grant)),
+            ..claim.clone()
+        }
+    }
+
+    pub(super) async fn acknowledge(&self, held: &Claim, replicas: u32) -> Acknowledgement {
+        let within = Duration::from_millis(50);
+        let acknowledged = self.backend.acknowledge(held, replicas, within).await;
+        acknowledged.expect("waiting for replicas is answered")
     }
 
     pub(super) async fn status(&self, claim: &Claim) -> Status {

@@ -115,6 +115,10 @@ clauses! {
     verbs::an_expired_lease_makes_room;
     /// SCENARIOS 15.
     verbs::a_refresh_extends_the_lease_to_one_ttl_from_now;
+    /// DESIGN, "Exclusion over a failover".
+    verbs::waiting_for_replicas_extends_the_lease_and_counts_no_more_than_there_are;
+    /// DESIGN, "Exclusion over a failover".
+    verbs::a_grant_that_is_gone_is_not_acknowledged;
     /// SCENARIOS 15, 45.
     verbs::one_refresh_answers_for_many_names_in_order;
     /// SCENARIOS 38.

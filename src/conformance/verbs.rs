@@ -10,6 +10,9 @@ use super::lab::{LONG, Lab, TTL};
 use crate::backend::{Added, Attempt, Claim, Grant, Queueing, Standing};
 use crate::fence::FencingToken;
 
+/// More than anybody has.
+const REPLICAS: u32 = 90;
+
 pub(super) async fn slots_of_live_holders_are_distinct_and_below_the_limit(lab: Lab) {
     let mut slots = BTreeSet::new();
 
@@ -121,6 +124,29 @@ pub(super) async fn a_refresh_extends_the_lease_to_one_ttl_from_now(lab: Lab) {
     assert!(lab.is_busy(&lab.brief_claim(1)).await);
     lab.outlast_a_lease().await;
     assert_eq!(lab.refresh(&claim).await, Standing::Absent);
+}
+
+pub(super) async fn waiting_for_replicas_extends_the_lease_and_counts_no_more_than_there_are(lab: Lab) {
+    let claim = lab.brief_claim(1);
+    let held = lab.holding(&claim, lab.grant(&claim).await);
+
+    for _ in 0..3 {
+        lab.sleep(TTL * 2 / 3).await;
+        let acknowledged = lab.acknowledge(&held, REPLICAS).await;
+        assert_eq!(acknowledged.standing, Standing::Held);
+        assert!(acknowledged.replicas < REPLICAS, "nobody has so many");
+    }
+
+    assert_eq!(lab.refresh(&held).await, Standing::Held);
+}
+
+pub(super) async fn a_grant_that_is_gone_is_not_acknowledged(lab: Lab) {
+    let claim = lab.claim(1);
+    let held = lab.holding(&claim, lab.grant(&claim).await);
+    lab.release(&claim).await;
+    lab.grant(&lab.claim(1)).await;
+
+    assert_eq!(lab.acknowledge(&held, 1).await.standing, Standing::Absent);
 }
 
 pub(super) async fn one_refresh_answers_for_many_names_in_order(lab: Lab) {

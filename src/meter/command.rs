@@ -12,6 +12,7 @@ use crate::stats::{CommandStats, Timing};
 /// A method of [`LockBackend`](crate::LockBackend) that asks the backend something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verb {
+    Acknowledge,
     Acquire,
     AddPermits,
     ForceRelease,
@@ -25,7 +26,8 @@ pub(crate) enum Verb {
 }
 
 impl Verb {
-    pub(crate) const LABELS: [&str; 10] = [
+    pub(crate) const LABELS: [&str; 11] = [
+        "acknowledge",
         "acquire",
         "add_permits",
         "force_release",

@@ -91,6 +91,18 @@ impl<B: LockBackend, C: Clock> SemaphoreBuilder<B, C> {
         self
     }
 
+    /// Sets [`Config::acks`].
+    pub fn acks(mut self, acks: u32) -> Self {
+        self.config.acks = acks;
+        self
+    }
+
+    /// Sets [`Config::acks_timeout`].
+    pub fn acks_timeout(mut self, timeout: Duration) -> Self {
+        self.config.acks_timeout = Some(timeout);
+        self
+    }
+
     /// Sets [`Config::strict`].
     pub fn strict(mut self, strict: bool) -> Self {
         self.config.strict = strict;

@@ -57,6 +57,7 @@ async fn everything(server: &Server, protocol: Protocol) -> Result<(), Failed> {
     first.resize("resized", Some(2)).await?;
     first.resize("resized", None).await?;
     first.semaphore("raised", 1).build()?.add_permits(1).await?;
+    wait_for_a_replica(&first).await?;
     if first.names().await?.is_empty() {
         return Err("no name is listed".into());
     }
@@ -73,6 +74,19 @@ async fn slots_come_back(client: &Client<Redis>) -> Result<(), Failed> {
     client.force_release("slots", again.holder()).await?;
     high.release().await?;
     Ok(())
+}
+
+/// There is none, which the server may say.
+async fn wait_for_a_replica(client: &Client<Redis>) -> Result<(), Failed> {
+    let mutex = client
+        .mutex("acks")
+        .acks(1)
+        .acks_timeout(Duration::from_millis(20))
+        .build()?;
+    match mutex.lock().await {
+        Err(Error::Unacknowledged { .. }) => Ok(()),
+        other => Err(format!("no replica: {other:?}").into()),
+    }
 }
 
 /// More holders than a status lists are counted.

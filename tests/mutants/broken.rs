@@ -7,14 +7,15 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use semafence::{
-    Added, Addition, Attempt, BackendError, Claim, Clock, FencingToken, Grant, HolderId, Inbox, LockBackend, Name,
-    Queueing, Standing, Status, Timestamp, Wakeup,
+    Acknowledgement, Added, Addition, Attempt, BackendError, Claim, Clock, FencingToken, Grant, HolderId, Inbox,
+    LockBackend, Name, Queueing, Standing, Status, Timestamp, Wakeup,
 };
 use semafence_sim::SimClock;
 
 /// What is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Defect {
+    AcknowledgingDoesNothing,
     AddingDoesNothing,
     AddingIsCutOff,
     AdditionForgetsTheOneBefore,
@@ -238,6 +239,23 @@ impl LockBackend for Broken {
             }
         }
         Ok(standing)
+    }
+
+    async fn acknowledge(
+        &self,
+        claim: &Claim,
+        replicas: u32,
+        within: Duration,
+    ) -> Result<Acknowledgement, BackendError> {
+        let held = Acknowledgement {
+            standing: Standing::Held,
+            replicas: 0,
+            epoch: None,
+        };
+        match self.defect {
+            Defect::AcknowledgingDoesNothing => Ok(held),
+            _ => self.inner.acknowledge(claim, replicas, within).await,
+        }
     }
 
     fn fails_over(&self) -> bool {

@@ -15,7 +15,7 @@ use semafence_sim::Sim;
 /// Far more virtual time than any clause takes: a defect that makes one hang is caught as well.
 const HANG: Duration = Duration::from_secs(600);
 
-const CAUGHT: [(&str, Defect); 61] = [
+const CAUGHT: [(&str, Defect); 63] = [
     (
         "slots_of_live_holders_are_distinct_and_below_the_limit",
         Defect::EverySlotIsZero,
@@ -34,6 +34,14 @@ const CAUGHT: [(&str, Defect); 61] = [
     (
         "a_refresh_extends_the_lease_to_one_ttl_from_now",
         Defect::RefreshDoesNothing,
+    ),
+    (
+        "waiting_for_replicas_extends_the_lease_and_counts_no_more_than_there_are",
+        Defect::AcknowledgingDoesNothing,
+    ),
+    (
+        "a_grant_that_is_gone_is_not_acknowledged",
+        Defect::AcknowledgingDoesNothing,
     ),
     ("one_refresh_answers_for_many_names_in_order", Defect::AnswersInReverse),
     ("tokens_grow_with_every_grant", Defect::OneTokenForAll),

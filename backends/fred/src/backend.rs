@@ -9,10 +9,11 @@ use fred::types::Resp3Frame;
 use futures::stream::BoxStream;
 use semafence::script::{self, Invocation, Refreshes, Reply};
 use semafence::{
-    Added, Addition, Attempt, BackendError, Claim, Error, Failure, HolderId, Inbox, LockBackend, Name, Outcome,
-    Queueing, Standing, Status, Timestamp, Wakeup,
+    Acknowledgement, Acknowledger, Added, Addition, Attempt, BackendError, Claim, Error, Failure, HolderId, Inbox,
+    LockBackend, Name, Outcome, Queueing, Standing, Status, Timestamp, Wakeup,
 };
 
+use crate::connector::Connector;
 use crate::lane::{Deadline, Lane};
 use crate::line::Command;
 use crate::options::Options;
@@ -33,6 +34,7 @@ use crate::{listener, reconnects, reply};
 #[derive(Clone)]
 pub struct Fred {
     lane: Lane,
+    acknowledger: Arc<Acknowledger<Lane>>,
 }
 
 impl Fred {
@@ -43,9 +45,17 @@ impl Fred {
     /// [`Error::Config`] with the field that is wrong.
     pub fn new(options: Options) -> Result<Self, Error> {
         let connector = options.into_connector()?;
-        Ok(Self {
-            lane: Lane::new(Arc::new(connector)),
-        })
+        Ok(Self::over(Arc::new(connector)))
+    }
+
+    fn over(connector: Arc<Connector>) -> Self {
+        let lane = Lane::new(Arc::clone(&connector));
+        let silence_max = connector.response_timeout;
+        let open = move || Lane::new(Arc::clone(&connector));
+        Self {
+            lane,
+            acknowledger: Arc::new(Acknowledger::new(silence_max, open)),
+        }
     }
 
     /// Takes a server, or a master behind Sentinel, by its [URL](Options::from_url). Talks to nobody yet.
@@ -161,6 +171,15 @@ impl LockBackend for Fred {
         script::read_standing(&reply)
     }
 
+    async fn acknowledge(
+        &self,
+        claim: &Claim,
+        replicas: u32,
+        within: Duration,
+    ) -> Result<Acknowledgement, BackendError> {
+        self.acknowledger.acknowledge(claim, replicas, within).await
+    }
+
     fn fails_over(&self) -> bool {
         self.lane.connector().sentinels().is_some()
     }
@@ -210,10 +229,7 @@ impl LockBackend for Fred {
     }
 
     fn keeper_handle(&self) -> Arc<dyn LockBackend> {
-        let connector = Arc::clone(self.lane.connector());
-        Arc::new(Self {
-            lane: Lane::new(connector),
-        })
+        Arc::new(Self::over(Arc::clone(self.lane.connector())))
     }
 }
 
@@ -223,11 +239,11 @@ impl fmt::Debug for Fred {
     }
 }
 
-fn by_hash(invocation: &Invocation) -> Command {
+pub(crate) fn by_hash(invocation: &Invocation) -> Command {
     command("EVALSHA", invocation.script.sha1(), invocation)
 }
 
-fn by_text(invocation: &Invocation) -> Command {
+pub(crate) fn by_text(invocation: &Invocation) -> Command {
     command("EVAL", invocation.script.source(), invocation)
 }
 

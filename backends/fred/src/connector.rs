@@ -60,10 +60,13 @@ impl Connector {
     }
 
     async fn dial(&self, told: Option<ServerConfig>) -> Result<Link, BackendError> {
-        let server = match (&self.place, told) {
-            (Place::Server(server), _) => server.clone(),
-            (Place::Sentinels(_), Some(server)) => server,
-            (Place::Sentinels(sentinels), None) => sentinels.master(self.connect_timeout).await?,
+        let (server, epoch) = match (&self.place, told) {
+            (Place::Server(server), _) => (server.clone(), None),
+            (Place::Sentinels(_), Some(server)) => (server, None),
+            (Place::Sentinels(sentinels), None) => {
+                let opinion = sentinels.master(self.connect_timeout).await?;
+                (opinion.master, Some(opinion.epoch))
+            }
         };
         let address = address_of(&server);
         let line = self.dial_line(server.clone()).await?;
@@ -76,7 +79,7 @@ impl Connector {
         }
         self.load_scripts(&line, &address).await?;
         self.introduce(&line).await;
-        Ok(Link::new(line, server, address))
+        Ok(Link::new(line, server, epoch, address))
     }
 
     /// Opens a connection that only listens, beside one that carries commands.

@@ -109,6 +109,17 @@ impl Lane {
         commands: impl Fn() -> Vec<Command> + Send + Sync,
         deadline: Deadline,
     ) -> Result<Vec<Result<Resp3Frame, BackendError>>, BackendError> {
+        self.send_all_via(commands, deadline)
+            .await
+            .map(|(_link, answers)| answers)
+    }
+
+    /// The same, and says over which connection.
+    pub(crate) async fn send_all_via(
+        &self,
+        commands: impl Fn() -> Vec<Command> + Send + Sync,
+        deadline: Deadline,
+    ) -> Result<(Arc<Link>, Vec<Result<Resp3Frame, BackendError>>), BackendError> {
         for _ in 0..SENDINGS_MAX {
             let link = self.link_by(deadline).await?;
             let answers = self.exchange(&link, commands(), deadline).await;
@@ -118,7 +129,8 @@ impl Lane {
                 continue;
             }
             let told = |error| failure::unanswered(&error, link.address(), deadline.limit);
-            return Ok(answers.into_iter().map(|answer| answer.map_err(told)).collect());
+            let answers = answers.into_iter().map(|answer| answer.map_err(told)).collect();
+            return Ok((link, answers));
         }
         Err(failure::unsent(&self.connector().address()))
     }

@@ -27,6 +27,7 @@
 //! [`failover_grace`](Config::failover_grace) is on unless you say otherwise: new permits then wait for one ttl after each
 //! failover and before the first grant of a deployment, while those that are held go on.
 
+mod acknowledge;
 mod backend;
 pub mod blocking;
 mod client;
@@ -55,8 +56,8 @@ pub use options::Options;
 pub use tls::Tls;
 
 pub use semafence::{
-    Added, Addition, Attempt, BackendError, Busy, Claim, Clock, Closed, Config, DEFAULT_NAMESPACE, Error, Failure,
-    Fence, FencingToken, Grant, HolderId, HolderStatus, Inbox, Instant, KeeperMode, LeaseTime, LockBackend, Loss,
-    LossReason, Name, Outcome, OwnedPermit, ParseHolderIdError, Permit, Queued, Queueing, StaleToken, Standing, Status,
-    Strategy, SystemClock, Timestamp, WaiterStatus, Wakeup, script,
+    Acknowledgement, Added, Addition, Attempt, BackendError, Busy, Claim, Clock, Closed, Config, DEFAULT_NAMESPACE,
+    Error, Failure, Fence, FencingToken, Grant, HolderId, HolderStatus, Inbox, Instant, KeeperMode, LeaseTime,
+    LockBackend, Loss, LossReason, Name, Outcome, OwnedPermit, ParseHolderIdError, Permit, Queued, Queueing,
+    StaleToken, Standing, Status, Strategy, SystemClock, Timestamp, WaiterStatus, Wakeup, script,
 };

@@ -13,6 +13,8 @@ use crate::line::{End, Line};
 pub(crate) struct Link {
     line: Line,
     server: ServerConfig,
+    /// The configuration epoch in which sentinels have named it, where they were asked.
+    epoch: Option<u64>,
     address: String,
     closed: Arc<End>,
     stall: Stall,
@@ -21,10 +23,11 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn new(line: Line, server: ServerConfig, address: String) -> Self {
+    pub(crate) fn new(line: Line, server: ServerConfig, epoch: Option<u64>, address: String) -> Self {
         Self {
             line,
             server,
+            epoch,
             address,
             closed: Arc::default(),
             stall: Stall::default(),
@@ -38,6 +41,10 @@ impl Link {
 
     pub(crate) fn server(&self) -> &ServerConfig {
         &self.server
+    }
+
+    pub(crate) fn epoch(&self) -> Option<u64> {
+        self.epoch
     }
 
     pub(crate) fn address(&self) -> &str {

@@ -32,16 +32,16 @@ pub(crate) struct Sentinels {
 
 /// What one sentinel says.
 #[derive(Debug)]
-struct Opinion {
-    master: ServerConfig,
+pub(crate) struct Opinion {
+    pub(crate) master: ServerConfig,
     /// Grows with every failover that a majority has agreed to.
-    epoch: u64,
+    pub(crate) epoch: u64,
 }
 
 impl Sentinels {
     /// Where the master is, by the newest of what they say. Who leads a failover may be alone to know of it for a second,
     /// so all are waited for, but those that hang not for long.
-    pub(crate) async fn master(&self, timeout: Duration) -> Result<ServerConfig, BackendError> {
+    pub(crate) async fn master(&self, timeout: Duration) -> Result<Opinion, BackendError> {
         let mut asked: FuturesUnordered<_> = self.targets.iter().map(|target| self.ask(target, timeout)).collect();
         let mut opinions = Vec::new();
         let mut errors = Vec::new();
@@ -56,10 +56,8 @@ impl Sentinels {
                 Ok(None) | Err(_) => break,
             }
         }
-        match opinions.into_iter().max_by_key(|opinion| opinion.epoch) {
-            Some(opinion) => Ok(opinion.master),
-            None => Err(self.unknown(&errors)),
-        }
+        let newest = opinions.into_iter().max_by_key(|opinion| opinion.epoch);
+        newest.ok_or_else(|| self.unknown(&errors))
     }
 
     async fn ask(&self, target: &Target, timeout: Duration) -> Result<Opinion, BackendError> {

@@ -9,10 +9,11 @@ use futures::stream::BoxStream;
 use redis::{Cmd, Pipeline, Value};
 use semafence::script::{self, Invocation, Refreshes, Reply};
 use semafence::{
-    Added, Addition, Attempt, BackendError, Claim, Error, Failure, HolderId, Inbox, LockBackend, Name, Outcome,
-    Queueing, Standing, Status, Timestamp, Wakeup,
+    Acknowledgement, Acknowledger, Added, Addition, Attempt, BackendError, Claim, Error, Failure, HolderId, Inbox,
+    LockBackend, Name, Outcome, Queueing, Standing, Status, Timestamp, Wakeup,
 };
 
+use crate::connector::Connector;
 use crate::lane::{Deadline, Lane};
 use crate::options::Options;
 use crate::{listener, reconnects, reply};
@@ -32,6 +33,7 @@ use crate::{listener, reconnects, reply};
 #[derive(Clone)]
 pub struct Redis {
     lane: Lane,
+    acknowledger: Arc<Acknowledger<Lane>>,
 }
 
 impl Redis {
@@ -42,9 +44,17 @@ impl Redis {
     /// [`Error::Config`] with the field that is wrong.
     pub fn new(options: Options) -> Result<Self, Error> {
         let connector = options.into_connector()?;
-        Ok(Self {
-            lane: Lane::new(Arc::new(connector)),
-        })
+        Ok(Self::over(Arc::new(connector)))
+    }
+
+    fn over(connector: Arc<Connector>) -> Self {
+        let lane = Lane::new(Arc::clone(&connector));
+        let silence_max = connector.response_timeout();
+        let open = move || Lane::new(Arc::clone(&connector));
+        Self {
+            lane,
+            acknowledger: Arc::new(Acknowledger::new(silence_max, open)),
+        }
     }
 
     /// Takes the server of a redis-rs client. Talks to nobody yet.
@@ -219,15 +229,21 @@ impl LockBackend for Redis {
         script::read_added(&reply)
     }
 
+    async fn acknowledge(
+        &self,
+        claim: &Claim,
+        replicas: u32,
+        within: Duration,
+    ) -> Result<Acknowledgement, BackendError> {
+        self.acknowledger.acknowledge(claim, replicas, within).await
+    }
+
     fn fails_over(&self) -> bool {
         self.lane.connector().fails_over()
     }
 
     fn keeper_handle(&self) -> Arc<dyn LockBackend> {
-        let connector = Arc::clone(self.lane.connector());
-        Arc::new(Self {
-            lane: Lane::new(connector),
-        })
+        Arc::new(Self::over(Arc::clone(self.lane.connector())))
     }
 }
 
@@ -237,11 +253,11 @@ impl fmt::Debug for Redis {
     }
 }
 
-fn by_hash(invocation: &Invocation) -> Cmd {
+pub(crate) fn by_hash(invocation: &Invocation) -> Cmd {
     command("EVALSHA", invocation.script.sha1(), invocation)
 }
 
-fn by_text(invocation: &Invocation) -> Cmd {
+pub(crate) fn by_text(invocation: &Invocation) -> Cmd {
     command("EVAL", invocation.script.source(), invocation)
 }
 

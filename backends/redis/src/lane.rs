@@ -86,11 +86,21 @@ impl Lane {
     /// Sends several commands in one go and reads their answers, each of which may be an error reply.
     pub(crate) async fn send_all(&self, pipeline: &Pipeline, deadline: Deadline) -> Result<Vec<Value>, BackendError> {
         let link = self.link_by(deadline).await?;
+        self.send_all_on(&link, pipeline, deadline).await
+    }
+
+    /// The same on this connection, whether it is the latest or not.
+    pub(crate) async fn send_all_on(
+        &self,
+        link: &Arc<Link>,
+        pipeline: &Pipeline,
+        deadline: Deadline,
+    ) -> Result<Vec<Value>, BackendError> {
         let request = |mut connection: MultiplexedConnection| async move {
             connection.send_packed_commands(pipeline, 0, pipeline.len()).await
         };
-        let answers = self.exchange(&link, deadline, request).await?;
-        answers.iter().for_each(|answer| self.heed(&link, answer));
+        let answers = self.exchange(link, deadline, request).await?;
+        answers.iter().for_each(|answer| self.heed(link, answer));
         Ok(answers)
     }
 

@@ -15,6 +15,7 @@
 //! This crate brings the whole of [`semafence`] along. `Client`, `Semaphore` and `Mutex` are those of a [`Redis`]; a
 //! program that chooses its backend at run time takes the generic ones from `semafence`.
 
+mod acknowledge;
 mod backend;
 pub mod blocking;
 mod client;
@@ -45,8 +46,8 @@ pub use sentinels::Sentinels;
 pub use tls::Tls;
 
 pub use semafence::{
-    Added, Addition, Attempt, BackendError, Busy, Claim, Clock, Closed, Config, DEFAULT_NAMESPACE, Error, Failure,
-    Fence, FencingToken, Grant, HolderId, HolderStatus, Inbox, Instant, KeeperMode, LeaseTime, LockBackend, Loss,
-    LossReason, Name, Outcome, OwnedPermit, ParseHolderIdError, Permit, Queued, Queueing, StaleToken, Standing, Status,
-    Strategy, SystemClock, Timestamp, WaiterStatus, Wakeup, script,
+    Acknowledgement, Added, Addition, Attempt, BackendError, Busy, Claim, Clock, Closed, Config, DEFAULT_NAMESPACE,
+    Error, Failure, Fence, FencingToken, Grant, HolderId, HolderStatus, Inbox, Instant, KeeperMode, LeaseTime,
+    LockBackend, Loss, LossReason, Name, Outcome, OwnedPermit, ParseHolderIdError, Permit, Queued, Queueing,
+    StaleToken, Standing, Status, Strategy, SystemClock, Timestamp, WaiterStatus, Wakeup, script,
 };

@@ -15,6 +15,8 @@ use crate::mailboxes::{Mailboxes, Tail};
 #[derive(Debug)]
 pub(crate) struct Link {
     endpoint: Arc<Endpoint>,
+    /// The configuration epoch in which sentinels have named it.
+    epoch: Option<u64>,
     connection: MultiplexedConnection,
     mailboxes: Arc<Mailboxes>,
     has_push: bool,
@@ -34,6 +36,7 @@ impl Link {
     ) -> Self {
         Self {
             endpoint,
+            epoch: None,
             connection,
             mailboxes,
             has_push: true,
@@ -63,6 +66,17 @@ impl Link {
     /// Runs `guard` beside this connection, for as long as that is used.
     pub(crate) fn set_guard(&self, guard: impl Future<Output = ()> + Send + 'static) {
         self.guard.get_or_init(|| Companion::start(guard));
+    }
+
+    pub(crate) fn in_epoch(self, epoch: u64) -> Self {
+        Self {
+            epoch: Some(epoch),
+            ..self
+        }
+    }
+
+    pub(crate) fn epoch(&self) -> Option<u64> {
+        self.epoch
     }
 
     pub(crate) fn endpoint(&self) -> &Endpoint {

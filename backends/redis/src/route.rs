@@ -150,7 +150,7 @@ async fn is_master(mut connection: MultiplexedConnection) -> Result<bool, RedisE
 }
 
 fn guarded(link: Link, lookout: Lookout, master: Master) -> Arc<Link> {
-    let link = Arc::new(link);
+    let link = Arc::new(link.in_epoch(master.epoch));
     link.set_guard(guard(Arc::downgrade(&link), lookout, master));
     link
 }

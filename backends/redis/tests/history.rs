@@ -27,6 +27,7 @@ async fn recorded(server: &Server, meanwhile: impl AsyncFnOnce(&Scribe)) -> Hist
         think: Duration::from_millis(40),
         grace: false,
         replicas: 0,
+        acks: 0,
         min_replicas: false,
     };
     let work = Work::new(7, setting, scribe.clone());

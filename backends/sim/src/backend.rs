@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream, Stream, StreamExt};
-use semafence::script::{self, Invocation, Refreshes, Reply};
+use semafence::script::{self, Acknowledgements, Invocation, Refreshes, Reply};
 use semafence::{
-    Added, Addition, Attempt, BackendError, Claim, Clock, Failure, HolderId, Inbox, LockBackend, Name, Outcome,
-    Queueing, Standing, Status, Timestamp, Wakeup,
+    Acknowledgement, Added, Addition, Attempt, BackendError, Claim, Clock, Failure, HolderId, Inbox, LockBackend, Name,
+    Outcome, Queueing, Standing, Status, Timestamp, Wakeup,
 };
 use tokio::sync::mpsc;
 
@@ -105,6 +105,25 @@ impl SimBackend {
             let again = self.ask(calls.collect(), deadline, timeout).await?;
             for (index, reply) in forgotten.into_iter().zip(again) {
                 replies[index] = reply;
+            }
+        }
+        Ok(replies.into_iter().map(read).collect())
+    }
+
+    async fn invoke_and_wait(
+        &self,
+        calls: &Acknowledgements,
+    ) -> Result<Vec<Result<Reply, BackendError>>, BackendError> {
+        let deadline = self.process.clock().now() + calls.timeout();
+        let [count, millis] = calls.wait().map(String::into_bytes);
+        let wait = Call::Command(vec![b"WAIT".to_vec(), count, millis]);
+        let mut replies = Vec::new();
+        for in_full in [InFull::No, InFull::Yes] {
+            let refreshes = calls.invocations().iter().map(|invocation| call(invocation, in_full));
+            let sent = refreshes.chain([wait.clone()]).collect();
+            replies = self.ask(sent, deadline, calls.timeout()).await?;
+            if !replies.iter().any(is_noscript) {
+                break;
             }
         }
         Ok(replies.into_iter().map(read).collect())
@@ -207,6 +226,20 @@ impl LockBackend for SimBackend {
     async fn release(&self, claim: &Claim) -> Result<Standing, BackendError> {
         let reply = self.invoke(&script::release(claim), claim.timeout()).await?;
         script::read_standing(&reply)
+    }
+
+    /// Not in [rounds](semafence::Acknowledger), as drivers do: here nobody waits behind a `WAIT`.
+    async fn acknowledge(
+        &self,
+        claim: &Claim,
+        replicas: u32,
+        within: Duration,
+    ) -> Result<Acknowledgement, BackendError> {
+        let acks = self.over(Link::Acks);
+        let calls = Acknowledgements::new(std::slice::from_ref(claim), replicas, within);
+        let replies = acks.invoke_and_wait(&calls).await;
+        let epoch = Some(self.process.shared.with(|world| world.sites[self.site as usize].epoch));
+        calls.answers(replies, epoch).pop().expect("one claim has one answer")
     }
 
     async fn time(&self) -> Result<Timestamp, BackendError> {

@@ -72,6 +72,8 @@ pub(crate) struct Database {
     pub(crate) read_only: Option<&'static str>,
     /// Whether changes are noted in `effects`.
     pub(crate) has_replicas: bool,
+    /// The command that runs has written what was there already, which replicas are not told.
+    pub(crate) is_idle: bool,
     /// The commands that changed something, as replicas are to repeat them, until the world takes them.
     pub(crate) effects: Vec<Effect>,
     counts: Vec<u64>,
@@ -142,7 +144,8 @@ impl Database {
         let ended = std::mem::take(&mut self.keys.ended);
         self.effects
             .extend(ended.into_iter().map(|key| vec![b"del".to_vec(), key]));
-        if changed && command.access != Access::Read {
+        let is_idle = std::mem::take(&mut self.is_idle);
+        if changed && !is_idle && command.access != Access::Read {
             let words = std::iter::once(command.name.as_bytes().to_vec()).chain(args.iter().cloned());
             self.effects.push(commands::absolute(words.collect(), self.keys.now_ms));
         }

@@ -214,6 +214,8 @@ pub enum End {
     Cancelled,
     /// With an error; its text.
     Failed(String),
+    /// Too few replicas confirmed its grant.
+    Unacknowledged,
     /// Its time was up.
     TimedOut,
 }
@@ -290,6 +292,8 @@ pub enum Trouble {
     Clock,
     /// A server that took over grants nothing: its grace.
     Grace,
+    /// A replica is slower than usual to follow its master. It excuses nothing but a grant that too few acknowledged.
+    Lag,
     /// A server forgets what it has confirmed. What it forgot, and when, is told by [`What::Forgot`] and
     /// [`What::Promoted`].
     Memory,

@@ -45,10 +45,10 @@ pub use server::Server;
 pub use sim::Sim;
 
 pub use semafence::{
-    Added, Addition, Attempt, BackendError, Busy, Claim, ClientBuilder, Clock, Config, Error, Failure, Fence,
-    FencingToken, Grant, HolderId, HolderStatus, Inbox, Instant, KeeperMode, LeaseTime, LockBackend, Loss, LossReason,
-    Name, Outcome, OwnedPermit, ParseHolderIdError, Permit, Queued, Queueing, StaleToken, Standing, Status, Strategy,
-    SystemClock, Timestamp, WaiterStatus, Wakeup, script,
+    Acknowledgement, Added, Addition, Attempt, BackendError, Busy, Claim, ClientBuilder, Clock, Config, Error, Failure,
+    Fence, FencingToken, Grant, HolderId, HolderStatus, Inbox, Instant, KeeperMode, LeaseTime, LockBackend, Loss,
+    LossReason, Name, Outcome, OwnedPermit, ParseHolderIdError, Permit, Queued, Queueing, StaleToken, Standing, Status,
+    Strategy, SystemClock, Timestamp, WaiterStatus, Wakeup, script,
 };
 
 /// A client of the simulated server.

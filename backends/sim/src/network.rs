@@ -16,11 +16,13 @@ pub enum Link {
     Keeper,
     /// Subscriptions, and the messages that the server pushes.
     Push,
+    /// What waits for replicas.
+    Acks,
 }
 
 impl Link {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Commands, Self::Keeper, Self::Push];
+    pub const ALL: [Self; 4] = [Self::Commands, Self::Keeper, Self::Push, Self::Acks];
 }
 
 impl fmt::Display for Link {
@@ -29,6 +31,7 @@ impl fmt::Display for Link {
             Self::Commands => "commands",
             Self::Keeper => "keeper",
             Self::Push => "push",
+            Self::Acks => "acks",
         })
     }
 }

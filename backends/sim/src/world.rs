@@ -60,6 +60,8 @@ pub(crate) struct World {
     backlog: Vec<(Wire, Parcel)>,
     subscriptions: BTreeMap<u64, Subscription>,
     acknowledgements: Vec<Acknowledgement>,
+    /// How far a server was, and in which incarnation, when a connection last wrote to it.
+    written: BTreeMap<Wire, (ServerId, u64, u64)>,
 }
 
 /// Who waits for an answer.
@@ -160,6 +162,7 @@ impl World {
             backlog: Vec::new(),
             subscriptions: BTreeMap::new(),
             acknowledgements: Vec::new(),
+            written: BTreeMap::new(),
         };
         (0..count).for_each(|site| world.count_replicas(site));
         world
@@ -383,15 +386,24 @@ impl World {
                 self.reply(wire, server, id, Vec::new());
             }
             Request::Calls(calls) => {
-                if let Some(wait) = Acknowledgement::asked_for(&calls) {
-                    return self.wait(wire, id, server, wait);
-                }
+                let (calls, wait) = Acknowledgement::split(calls);
+                let before = self.node(server).offset;
                 let replies: Vec<Resp> = calls.iter().map(|call| self.run(server, call)).collect();
+                let node = self.node(server);
+                let (incarnation, offset) = (node.incarnation(), node.offset);
+                if offset != before {
+                    self.written.insert(wire, (server, incarnation, offset));
+                }
                 self.remember(wire, server, &calls, &replies);
                 let now = self.now;
-                self.trace.add(now, || Event::Ran(wire, calls, replies.clone()));
+                if !calls.is_empty() {
+                    self.trace.add(now, || Event::Ran(wire, calls, replies.clone()));
+                }
                 self.publish(server);
-                self.reply(wire, server, id, replies);
+                match wait {
+                    Some(wait) => self.wait(wire, id, server, wait, replies),
+                    None => self.reply(wire, server, id, replies),
+                }
             }
         }
     }

@@ -1,13 +1,14 @@
 //! A backend whose process can be paused: its messages wait, while the world goes on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use semafence::{
-    Added, Addition, Attempt, BackendError, Claim, HolderId, Inbox, LockBackend, Name, Queueing, Standing, Status,
-    Timestamp, Wakeup,
+    Acknowledgement, Added, Addition, Attempt, BackendError, Claim, HolderId, Inbox, LockBackend, Name, Queueing,
+    Standing, Status, Timestamp, Wakeup,
 };
 use tokio::sync::watch;
 
@@ -68,6 +69,16 @@ impl LockBackend for Pausable {
     async fn release(&self, claim: &Claim) -> Result<Standing, BackendError> {
         self.go().await;
         self.backend.release(claim).await
+    }
+
+    async fn acknowledge(
+        &self,
+        claim: &Claim,
+        replicas: u32,
+        within: Duration,
+    ) -> Result<Acknowledgement, BackendError> {
+        self.go().await;
+        self.backend.acknowledge(claim, replicas, within).await
     }
 
     fn fails_over(&self) -> bool {

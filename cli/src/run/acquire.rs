@@ -106,6 +106,8 @@ fn semaphore(args: &RunArgs, client: &Client) -> Result<Semaphore, Failure> {
         .ttl(args.ttl)
         .acquire_timeout(wait_limit(args))
         .strategy(args.strategy.into())
+        .acks(args.acks)
+        .failover_grace(args.failover_grace)
         .meta("host", uname().nodename().to_string_lossy())
         .meta("pid", process::id().to_string())
         // Without its arguments: they may hold secrets, and everybody on the server can read this.

@@ -58,6 +58,12 @@ pub(crate) struct RunArgs {
     /// How long the lease lasts without renewal: how long others wait after a crash
     #[arg(long, value_parser = duration::parse, default_value = "15s", value_name = "DURATION")]
     pub(crate) ttl: Duration,
+    /// How many replicas must have the grant before the command starts
+    #[arg(long, default_value_t = 0, value_name = "K")]
+    pub(crate) acks: u32,
+    /// For how long a server that took over lets nobody in; 0 for no time [default: the ttl behind Sentinel, else 0]
+    #[arg(long, value_parser = duration::parse, value_name = "DURATION")]
+    pub(crate) failover_grace: Option<Duration>,
     /// What to do with the command when the lease cannot be kept
     #[arg(long, value_enum, default_value_t = OnLost::Terminate, value_name = "WHAT")]
     pub(crate) on_lost: OnLost,
@@ -76,7 +82,7 @@ pub(crate) struct RunArgs {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: the command's own, 128+s when signal s ended it; 64 usage, 69 server unreachable, 70 internal,
+Exit codes: the command's own, 128+s when signal s ended it; 64 usage, 69 server unreachable or too few replicas, 70 internal,
 75 not acquired, 77 no permission, 78 configuration, 79 lease lost, 126 cannot execute, 127 not found,
 128+s stopped by signal s while waiting.";
 

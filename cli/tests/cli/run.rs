@@ -300,3 +300,34 @@ fn a_limit_that_another_program_counts_otherwise_is_said() {
     );
     assert_eq!(stderr(&same), "");
 }
+
+#[test]
+fn a_grant_that_too_few_replicas_have_starts_nothing_and_is_given_back() {
+    let Some((scene, _server)) = Scene::with_server() else {
+        return;
+    };
+
+    let output = scene.output(&["run", "--acks", "1", "--ttl", "1s", "name", "touch", "entered"]);
+
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(69), "{said}");
+    assert!(
+        said.contains("0 of 1 replicas acknowledged the grant of name"),
+        "{said}"
+    );
+    assert!(said.contains("do they keep up?"), "{said}");
+    assert!(!scene.path("entered").exists());
+    scene.await_status("name", 0, 0);
+}
+
+#[test]
+fn with_a_grace_a_server_that_is_new_lets_nobody_in_at_first() {
+    let Some((scene, _server)) = Scene::with_server() else {
+        return;
+    };
+    let run = |name: &str, grace: &str| scene.code(&["run", "--no-wait", "--failover-grace", grace, name, "true"]);
+
+    assert_eq!(run("name", "20s"), 75);
+    assert_eq!(run("other", "0"), 0);
+    assert_eq!(run("other", "1s"), 78, "shorter than the ttl");
+}

@@ -1,5 +1,6 @@
 //! Real deployments behind Sentinel: what every backend does there.
 
+mod acks;
 mod conformance;
 mod failover;
 mod forgotten;

@@ -1,5 +1,6 @@
 //! The backend against real servers.
 
+mod acks;
 mod connection;
 mod errors;
 mod listening;

@@ -14,6 +14,17 @@ pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
         if let Some((at, End::Failed(error))) = life.ended {
             judge(facts, report, life, Span::new(life.asked_at, at), error);
         }
+        if let Some((at, End::Unacknowledged)) = life.ended
+            && !facts.troubles.lagged(Span::new(at.saturating_sub(AFTERMATH), at))
+        {
+            judge(
+                facts,
+                report,
+                life,
+                Span::new(life.asked_at, at),
+                "too few replicas confirm",
+            );
+        }
         if let Some((at, Err(error))) = life.returned {
             judge(facts, report, life, Span::new(life.returning.unwrap_or(at), at), error);
         }
@@ -82,6 +93,15 @@ mod tests {
         );
         assert_eq!(fails("8000 disturb 1 network client=1"), []);
         assert_eq!(fails("5 record\n8000 demote 0"), []);
+    }
+
+    #[test]
+    fn only_a_replica_that_lags_or_a_fault_explains_that_too_few_confirm() {
+        let ends = |fault: &str| story(&format!("{fault}\n9000 ask 1 by 1\n9500 unacknowledged 1")).broken();
+
+        assert_eq!(ends(""), [Invariant::NoUnexplainedError]);
+        assert_eq!(ends("8000 disturb 1 lag"), []);
+        assert_eq!(ends("5 record\n8000 demote 0"), []);
     }
 
     #[test]

@@ -125,7 +125,7 @@ fn what(clients: &mut BTreeMap<u64, u32>, words: &Words<'_>) -> What {
             What::Asked(asked)
         }
         "record" => What::Record(record(clients, words)),
-        "grant" | "busy" | "cancel" | "timeout" | "fail" => answer(words),
+        "grant" | "busy" | "cancel" | "timeout" | "fail" | "unacknowledged" => answer(words),
         "lose" | "return" | "returned" | "write" => use_of(words),
         "pause" | "resume" | "die" | "disturb" | "cease" | "calm" => fault(words),
         _ => world(words),
@@ -138,6 +138,7 @@ fn answer(words: &Words<'_>) -> What {
         "busy" => End::Busy,
         "cancel" => End::Cancelled,
         "timeout" => End::TimedOut,
+        "unacknowledged" => End::Unacknowledged,
         "fail" => End::Failed(words.words.get(3..).unwrap_or_default().join(" ")),
         _ => {
             return What::Granted {
@@ -219,6 +220,7 @@ fn fault(words: &Words<'_>) -> What {
 fn trouble(word: &str) -> Trouble {
     match word {
         "clock" => Trouble::Clock,
+        "lag" => Trouble::Lag,
         "memory" => Trouble::Memory,
         "network" => Trouble::Network,
         "process" => Trouble::Process,

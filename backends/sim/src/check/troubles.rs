@@ -26,6 +26,8 @@ impl Fault {
 #[derive(Debug, Default)]
 pub(super) struct Troubles {
     faults: Vec<Fault>,
+    /// Those that befall replicas alone.
+    lags: Vec<Fault>,
 }
 
 impl Troubles {
@@ -51,7 +53,12 @@ impl Troubles {
     }
 
     fn add(&mut self, number: Option<u32>, trouble: Trouble, client: Option<u32>, span: Span) {
-        self.faults.push(Fault {
+        let faults = if trouble == Trouble::Lag {
+            &mut self.lags
+        } else {
+            &mut self.faults
+        };
+        faults.push(Fault {
             number,
             trouble,
             client,
@@ -61,14 +68,16 @@ impl Troubles {
     }
 
     fn cease(&mut self, at: Duration, number: u32) {
-        let fault = self.faults.iter_mut().rev().find(|fault| fault.number == Some(number));
+        let faults = self.faults.iter_mut().chain(&mut self.lags);
+        let fault = faults.rev().find(|fault| fault.number == Some(number));
         if let Some(fault) = fault {
             fault.ceased = Some(at);
         }
     }
 
     fn end(&mut self, at: Duration, is_it: impl Fn(&Fault) -> bool) {
-        if let Some(fault) = self.faults.iter_mut().rev().find(|fault| is_it(fault)) {
+        let faults = self.faults.iter_mut().chain(&mut self.lags);
+        if let Some(fault) = faults.rev().find(|fault| is_it(fault)) {
             fault.span.until = fault.span.until.min(at);
         }
     }
@@ -110,6 +119,11 @@ impl Troubles {
     pub(super) fn befell_all(&self, trouble: Trouble, span: Span) -> bool {
         self.within(span)
             .any(|fault| fault.trouble == trouble && fault.client.is_none())
+    }
+
+    /// Whether a replica was slow within the span.
+    pub(super) fn lagged(&self, span: Span) -> bool {
+        self.lags.iter().any(|lag| lag.span.touches(&span))
     }
 
     /// Whether nothing was granted at that moment, and what was forgotten was taken in.

@@ -52,6 +52,7 @@ pub(super) fn zadd(db: &mut Database, args: &[Bytes]) -> Outcome {
         changed += 1;
         added += usize::from(members.insert(&pair[1], score));
     }
+    db.is_idle = changed == 0;
     Ok(Resp::count(if changes { changed } else { added }))
 }
 

@@ -172,10 +172,11 @@ const REFUSALS: [(&str, Refusal); 4] = [
     ("misconfigured", Refusal::Misconfigured),
     ("rights", Refusal::Rights),
 ];
-const LINKS: [(&str, Link); 3] = [
+const LINKS: [(&str, Link); 4] = [
     ("commands", Link::Commands),
     ("keeper", Link::Keeper),
     ("push", Link::Push),
+    ("acks", Link::Acks),
 ];
 const DIRECTIONS: [(&str, Direction); 2] = [("requests", Direction::Request), ("replies", Direction::Reply)];
 
@@ -237,13 +238,13 @@ impl Verb {
             Self::Evict { .. } | Self::FlushAll => Trouble::Memory,
             Self::Kill { .. } | Self::Pause { .. } | Self::Suspend { .. } => Trouble::Process,
             Self::Refuse { .. } => Trouble::Refusal,
+            Self::Lag { .. } => Trouble::Lag,
             Self::StepClock { .. } => Trouble::Clock,
             // Within the drift allowance, or of no effect by design.
             Self::Drift { .. }
             | Self::DriftClock { .. }
             | Self::FlushScripts
             | Self::Force
-            | Self::Lag { .. }
             | Self::Resize { .. }
             | Self::StepWall { .. }
             | Self::Wobble { .. }

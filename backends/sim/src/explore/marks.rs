@@ -12,6 +12,8 @@ pub const MARKS: &[&str] = &[
     "a failover lost writes",
     "a forgotten permit was taken in again",
     "a free permit was granted",
+    "a grant was undone for want of replicas",
+    "a grant waited for replicas",
     "a grant was confirmed or repeated",
     "a holder died",
     "a master lost data",
@@ -65,6 +67,7 @@ pub(super) fn of_history(history: &History, report: &Report, marks: &mut Marks) 
                     End::Cancelled => marks.hit("an acquire was cancelled"),
                     End::Failed(_) => marks.hit("an error reached a caller"),
                     End::TimedOut => marks.hit("a timed wait ended in time"),
+                    End::Unacknowledged => marks.hit("a grant was undone for want of replicas"),
                     End::Busy => {}
                 }
             }

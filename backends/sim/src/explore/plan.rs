@@ -37,6 +37,8 @@ pub struct Plan {
     pub until: Duration,
     /// Whether a server that took over grants nothing for one ttl.
     pub grace: bool,
+    /// How many replicas a grant waits for; at most as many as there are.
+    pub acks: u32,
     /// What befalls them, in the order of its beginning.
     pub faults: Vec<Fault>,
 }
@@ -53,12 +55,14 @@ impl Plan {
     #[must_use]
     pub fn draw_for(profile: Profile, seed: u64, clients: u32) -> Self {
         let clients = clients.clamp(1, 64);
+        let Setting { grace, acks, .. } = Setting::draw(profile, seed);
         Self {
             seed,
             profile,
             clients,
             until: UNTIL,
-            grace: Setting::draw(profile, seed).grace,
+            grace,
+            acks,
             faults: profile.faults(seed, clients),
         }
     }
@@ -82,6 +86,7 @@ impl Plan {
         Setting {
             clients: self.clients,
             grace: self.grace,
+            acks: self.acks,
             ..Setting::draw(self.profile, self.seed)
         }
     }
@@ -113,6 +118,9 @@ impl fmt::Display for Plan {
         if self.grace {
             f.write_str("\ngrace on")?;
         }
+        if self.acks > 0 {
+            write!(f, "\nacks {}", self.acks)?;
+        }
         self.faults.iter().try_for_each(|fault| write!(f, "\n{fault}"))?;
         f.write_char('\n')
     }
@@ -121,7 +129,7 @@ impl fmt::Display for Plan {
 impl FromStr for Plan {
     type Err = ParsePlanError;
 
-    /// Reads what `Display` prints: four lines, `grace on` where it is, then one for each fault. Empty lines and those
+    /// Reads what `Display` prints: four lines, `grace on` and `acks` where they are, then one for each fault. Empty lines and those
     /// that begin with `#` are passed over. A fault must befall a client or a server that there is.
     fn from_str(text: &str) -> Result<Self, ParsePlanError> {
         let lines = (1..).zip(text.lines().map(str::trim));
@@ -134,9 +142,13 @@ impl FromStr for Plan {
             clients: field(lines.next(), "clients", clients)?,
             until: field(lines.next(), "until", time)?,
             grace: lines.next_if(|(_, line)| *line == "grace on").is_some(),
+            acks: 0,
             faults: Vec::new(),
         };
         let replicas = plan.setting().replicas;
+        if let Some(line) = lines.next_if(|(_, line)| line.starts_with("acks ")) {
+            plan.acks = field(Some(line), "acks", |name, text| acks(name, text, replicas))?;
+        }
         for (number, line) in lines {
             let fault = line.parse().and_then(|fault| befalling(fault, line, &plan, replicas));
             plan.faults.push(fault.map_err(|error| error.at(number))?);
@@ -166,6 +178,13 @@ fn clients(name: &str, text: &str) -> Result<u32, String> {
     let clients = number(name, text)?;
     let some = (1..=64).contains(&clients).then_some(clients);
     some.ok_or_else(|| format!("{name} must be within 1 and 64"))
+}
+
+/// With more than there are, nothing would ever be granted.
+fn acks(name: &str, text: &str, replicas: u32) -> Result<u32, String> {
+    let acks = number(name, text)?;
+    let some = (1..=replicas).contains(&acks).then_some(acks);
+    some.ok_or_else(|| format!("{name} must be at least 1, and there are {replicas} replicas"))
 }
 
 fn time(name: &str, text: &str) -> Result<Duration, String> {

@@ -30,6 +30,8 @@ pub struct Setting {
     pub grace: bool,
     /// Replicas of the server.
     pub replicas: u32,
+    /// How many replicas a grant waits for.
+    pub acks: u32,
     /// Whether the server wants a replica that keeps up.
     pub min_replicas: bool,
 }
@@ -57,6 +59,7 @@ impl Setting {
         } else {
             hold / 2
         };
+        let replicas = if profile.needs_replicas() { small(8, 1, 2) } else { 0 };
         Self {
             clients,
             workers,
@@ -71,7 +74,12 @@ impl Setting {
             hold,
             think,
             grace: profile.forgets() && pick(11, 0, 1) == 0,
-            replicas: if profile.needs_replicas() { small(8, 1, 2) } else { 0 },
+            replicas,
+            acks: if pick(12, 0, 3) == 0 {
+                replicas.min(small(13, 1, 2))
+            } else {
+                0
+            },
             min_replicas: profile == Profile::Split && pick(9, 0, 1) == 0,
         }
     }

@@ -49,6 +49,7 @@ impl<B: LockBackend, C: Clock> Worker<B, C> {
             .ttl(self.work.setting.ttl)
             .strategy(self.work.setting.strategy)
             .failover_grace(self.grace())
+            .acks(self.work.setting.acks)
             .build();
         let semaphore = semaphore.expect("settings are within their ranges");
         if let Some(permit) = self.acquire(&semaphore, turn).await {
@@ -85,6 +86,7 @@ impl<B: LockBackend, C: Clock> Worker<B, C> {
             Ok(Some(permit)) => Some(self.granted(turn.op, permit)),
             Ok(None) => self.end(turn.op, End::Busy),
             Err(Error::TimedOut { .. }) => self.end(turn.op, End::TimedOut),
+            Err(Error::Unacknowledged { .. }) => self.end(turn.op, End::Unacknowledged),
             Err(error) => self.end(turn.op, End::Failed(error.to_string())),
         }
     }

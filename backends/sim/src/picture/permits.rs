@@ -148,6 +148,7 @@ fn see<'a>(all: &mut BTreeMap<Op, Acquisition<'a>>, event: &'a Event, end: Durat
                     End::Cancelled => "cancelled".to_owned(),
                     End::Failed(text) => format!("failed: {text}"),
                     End::TimedOut => "timed out".to_owned(),
+                    End::Unacknowledged => "too few replicas".to_owned(),
                 };
             }
         }

@@ -12,29 +12,44 @@ use crate::node::{Call, Following, State};
 use crate::number::parse_integer;
 use crate::random::draw;
 use crate::site::Split;
-use crate::trace::Wire;
+use crate::trace::{Event, Wire};
 
 /// How long a replica needs to copy all data of its master.
 const RESYNC: Duration = Duration::from_millis(20);
 /// A replica acknowledges once a second, so its master learns so late that it is gone.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
-/// A client that waits for replicas: `WAIT`.
+/// A client that waits for replicas: `WAIT`, at the end of what it has sent.
 pub(super) struct Acknowledgement {
     wire: Wire,
     request: u64,
     server: ServerId,
+    /// Of what its connection wrote last.
     offset: u64,
     wanted: usize,
+    /// To what it sent before.
+    replies: Vec<Resp>,
+    call: Call,
 }
 
 /// What `WAIT` asks for: how many replicas, and how long to wait for them.
 pub(super) type Wanted = (usize, Duration);
 
 impl Acknowledgement {
-    /// What is asked for, if a request is a `WAIT`.
-    pub(super) fn asked_for(calls: &[Call]) -> Option<Wanted> {
-        let [Call::Command(words)] = calls else { return None };
+    /// The `WAIT` at the end of what is sent, if there is one, and what is before it.
+    pub(super) fn split(calls: Arc<[Call]>) -> (Arc<[Call]>, Option<(Call, Wanted)>) {
+        let Some((last, before)) = calls.split_last() else {
+            return (calls, None);
+        };
+        match Self::asked_for(last) {
+            Some(wanted) => (before.into(), Some((last.clone(), wanted))),
+            None => (calls, None),
+        }
+    }
+
+    /// What is asked for, if a call is a `WAIT`.
+    fn asked_for(call: &Call) -> Option<Wanted> {
+        let Call::Command(words) = call else { return None };
         let [name, wanted, timeout_ms] = words.as_slice() else {
             return None;
         };
@@ -143,15 +158,29 @@ impl World {
             .count()
     }
 
-    /// `WAIT`: answers once enough replicas have what this connection wrote, or the time is up.
-    pub(super) fn wait(&mut self, wire: Wire, request: u64, server: ServerId, (wanted, timeout): Wanted) {
-        let offset = self.node(server).offset;
+    /// `WAIT`: answers once enough replicas have what this connection wrote, or the time is up. As newer servers, it does
+    /// not wait for what others wrote.
+    pub(super) fn wait(
+        &mut self,
+        wire: Wire,
+        request: u64,
+        server: ServerId,
+        (call, (wanted, timeout)): (Call, Wanted),
+        replies: Vec<Resp>,
+    ) {
+        let incarnation = self.node(server).incarnation();
+        let written = self
+            .written
+            .get(&wire)
+            .filter(|written| (written.0, written.1) == (server, incarnation));
         let wait = Acknowledgement {
             wire,
             request,
             server,
-            offset,
+            offset: written.map_or(0, |written| written.2),
             wanted,
+            replies,
+            call,
         };
         let enough = self.acks(&wait) >= wanted;
         self.acknowledgements.push(wait);
@@ -168,10 +197,16 @@ impl World {
         };
         let wait = self.acknowledgements.swap_remove(index);
         let acks = self.acks(&wait);
+        self.marks.hit("a grant waited for replicas");
         if acks < wait.wanted {
             self.marks.hit("too few replicas acknowledged in time");
         }
-        self.reply(wait.wire, wait.server, request, vec![Resp::count(acks)]);
+        let (now, count) = (self.now, Resp::count(acks));
+        self.trace
+            .add(now, || Event::Ran(wait.wire, [wait.call].into(), vec![count.clone()]));
+        let mut replies = wait.replies;
+        replies.push(count);
+        self.reply(wait.wire, wait.server, request, replies);
     }
 
     /// Whether a master has heard of enough replicas lately to take writes: `min-replicas-to-write`.

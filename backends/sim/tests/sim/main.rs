@@ -1,5 +1,6 @@
 //! What the scripts and the simulated server do, one binary for all.
 
+mod acks;
 mod boundary;
 mod commands;
 mod determinism;
