@@ -136,6 +136,7 @@ fn claim(holder: u32, limit: u32) -> Claim {
         inbox: Inbox::from_bits(1),
         meta: "".into(),
         client_time: None,
+        stepless: false,
         doubtful: false,
         grace: Duration::ZERO,
         grant: None,

@@ -3,7 +3,7 @@
 --
 -- KEYS  the eight of common.lua
 -- ARGV  1 holder  2 limit  3 weight  4 ttl, ms  5 claim window of a hand-off, ms  6 patience, ms  7 inbox
---       8 t try | q queue for a hand-off | n queue for a wake-up  9 client time, us, or 0 for the server's
+--       8 t try | q queue for a hand-off | n queue for a wake-up  9 client time, us, 0 for the server's, -1: stepless
 --       10 most waiters  11 meta, free text  12 for how long others may hold what a server has forgotten, ms; 0: for no time
 -- Reply {1, token, limit, other limit or 0, first slot, last slot, ...}    granted
 --       {0, used, waiters, look again in ms, limit}                        busy
@@ -19,13 +19,13 @@ local id = ARGV[1]
 local mode = ARGV[8]
 local claim = {limit = tonumber(ARGV[2]), weight = tonumber(ARGV[3]), ttl = tonumber(ARGV[4]), meta = ARGV[11]}
 
-read_clock(tonumber(ARGV[9]))
 load(id)
+read_clock(tonumber(ARGV[9]), claim.ttl)
 start_afresh()
-claim.terms = ARGV[3] .. ' ' .. ARGV[2] .. ' ' .. ARGV[4] .. ' ' .. ARGV[5] .. ' ' .. ARGV[7] .. ' ' .. int(now)
+claim.terms = ARGV[3] .. ' ' .. ARGV[2] .. ' ' .. ARGV[4] .. ' ' .. ARGV[5] .. ' ' .. ARGV[7] .. ' ' .. int(wall)
 
 local function listen()
-  if redis.call('HSET', KEYS[6], ARGV[7], now + tonumber(ARGV[6])) == 1 then keep_key(6) end
+  if redis.call('HSET', KEYS[6], ARGV[7], now + tonumber(ARGV[6]) + slack) == 1 then keep_key(6) end
 end
 
 -- Before anybody is served: a waiter that asks, however late, is there, and keeps its place.
@@ -56,7 +56,7 @@ end
 
 local function take()
   if is_alone then grace = tonumber(ARGV[12]) end
-  local token, ranges = grant(id, claim, claim.ttl)
+  local token, ranges = grant(id, claim, claim.ttl + slack)
   pass_on()
   return granted(token, ranges)
 end
@@ -67,7 +67,8 @@ if not state[id] and fits() then return take() end
 local function look_after()
   local left = grace_left()
   if left > 0 then return left end
-  return next_end and math.max(next_end - now, 0) or claim.ttl
+  local due = next_end and math.max(next_end - now, 0) or claim.ttl
+  return slack > 0 and math.min(due, slack) or due -- Or lease time would fall behind.
 end
 
 local function queued(key)
@@ -78,7 +79,7 @@ local function queued(key)
 end
 
 local function confirm()
-  renew({now + claim.ttl, id})
+  renew({now + claim.ttl + slack, id})
   extend(claim.ttl)
   pass_on()
   local token, slots = grant_of(state[id])

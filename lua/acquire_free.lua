@@ -1,5 +1,5 @@
 -- The usual acquire, before all else: a name in use, nobody waits, no gap among the slots, no lease over, tokens of this
--- generation, no limit override, the grace that is on record. Anything else falls through to common.lua and acquire.lua,
+-- generation, no limit override, the grace that is on record, no stepless clock. Anything else falls through to common.lua and acquire.lua,
 -- which would do the same.
 --
 -- KEYS, ARGV and reply: those of acquire.lua.
@@ -9,12 +9,12 @@
 
 do
   local got = redis.call('HMGET', KEYS[1], ARGV[1], 'used', 'high', 'queued', 'wakers', 'limit', 'seen', 'until', 'token',
-                         'gen', 'grace')
+                         'gen', 'grace', 'log')
   local used, weight, limit = tonumber(got[2]) or 0, tonumber(ARGV[3]), tonumber(ARGV[2])
   local function is_zero(text) return not text or text == '0' end
 
   if not got[1] and got[8] and used == (tonumber(got[3]) or 0) and used + weight <= limit
-    and (got[11] or '0') == ARGV[12] and is_zero(got[4]) and is_zero(got[5]) and is_zero(got[6]) then
+    and is_zero(got[12]) and ARGV[9] ~= '-1' and (got[11] or '0') == ARGV[12] and is_zero(got[4]) and is_zero(got[5]) and is_zero(got[6]) then
     local time = redis.call('TIME')
     local us = time[1] * 1000000 + time[2]
     local client_us = tonumber(ARGV[9])

@@ -9,8 +9,8 @@
 -- Why a tombstone: a sum that comes twice, unlike a limit that is stored, would count twice.
 
 local id = ARGV[1]
-read_clock(tonumber(ARGV[6]))
 load(id)
+read_clock(tonumber(ARGV[6]), 0)
 start_afresh()
 local limit = state.limit > 0 and state.limit or tonumber(ARGV[4])
 if state[id] then return {1, limit} end

@@ -16,7 +16,8 @@
 -- Why some functions are made by others (gaps, granter, waiters): a server makes all functions anew on every call, for
 -- about 0.1 us each. A call that grants nothing, and meets no gap and no waiter, does without theirs.
 
-local us, now      -- Server time in us, lease time in ms.
+local us, wall, now -- Server time in us, the time of day in ms that keys end by, lease time in ms.
+local slack = 0    -- How much longer leases are given, ms.
 local state        -- The state hash as it is to be: numbers, 0 if absent, and by id the records, false if absent.
 local changed = {} -- Its changed fields in the order of their first change, and as a set.
 local absent       -- Whether there was no state.
@@ -27,12 +28,6 @@ local mail         -- Inbox, message, ...
 
 local function int(n) return string.format('%.0f', n) end
 
-local function read_clock(client_us)
-  local t = redis.call('TIME')
-  us = t[1] * 1000000 + t[2]
-  now = math.floor((client_us > 0 and client_us or us) / 1000)
-end
-
 -- Runs a command with a list of values, in pieces: Lua unpacks less than 8,000 at a time.
 local function send(call, command, key, list)
   for from = 1, #list, 2000 do call(command, key, unpack(list, from, math.min(from + 1999, #list))) end
@@ -41,12 +36,13 @@ end
 -- Reads the counters and the record of one id.
 local function load(id)
   local got = redis.call('HMGET', KEYS[1], 'used', 'high', 'queued', 'wakers', 'ticket', 'limit', 'seen', 'until',
-                         'token', 'gen', 'tick', 'grace', id)
+                         'token', 'gen', 'tick', 'grace', 'log', 'last', 'cap', id)
   local ends = tonumber(got[8])
   state = {used = tonumber(got[1]) or 0, high = tonumber(got[2]) or 0, queued = tonumber(got[3]) or 0,
            wakers = tonumber(got[4]) or 0, ticket = tonumber(got[5]) or 0, limit = tonumber(got[6]) or 0,
            seen = tonumber(got[7]) or 0, ['until'] = ends or 0, token = tonumber(got[9]) or 0,
-           gen = tonumber(got[10]) or 0, tick = tonumber(got[11]) or 0, grace = tonumber(got[12]) or 0, [id] = got[13]}
+           gen = tonumber(got[10]) or 0, tick = tonumber(got[11]) or 0, grace = tonumber(got[12]) or 0,
+           log = tonumber(got[13]) or 0, last = tonumber(got[14]) or 0, cap = tonumber(got[15]) or 0, [id] = got[16]}
   absent = ends == nil
   grace = state.grace
   waited = state.queued + state.wakers > 0
@@ -65,6 +61,28 @@ local function put(field, value)
   changed[#changed + 1] = field
 end
 
+-- Time is the server's, or the client's where that is above 0. With less than 0, or where the record has begun so, it is
+-- stepless: lease time goes on by what the server's clock has gone on since the verb before, but never back and never by
+-- more than a quarter of the shortest ttl. So a step of the clock, or another server's clock, moves no lease by more; and as
+-- much longer is each lease given.
+local function read_clock(client_us, ttl)
+  local t = redis.call('TIME')
+  us = t[1] * 1000000 + t[2]
+  if client_us >= 0 and state.log == 0 then
+    now = math.floor((client_us > 0 and client_us or us) / 1000)
+    wall = now
+    return
+  end
+  wall = math.floor(us / 1000)
+  now = state.log > 0 and state.log + math.max(math.min(wall - state.last, state.cap), 0) or wall
+  put('log', now)
+  put('last', wall)
+  local cap = math.floor(ttl / 4)
+  local is_alone = state.used + state.queued + state.wakers == 0
+  if ttl > 0 and (is_alone or state.cap == 0 or cap < state.cap) then put('cap', cap) end
+  slack = state.cap
+end
+
 -- Records are one line: a letter for the kind, numbers and ids without spaces, free text last.
 --   h weight limit ttl window inbox since token slots meta      holder; slots are ranges, 0-2,5
 --   q|n weight limit ttl window inbox since ticket meta         waiter that is handed a permit | only woken
@@ -81,13 +99,13 @@ local function keep_key(i) redis.call('PEXPIREAT', KEYS[i], state['until']) end
 local function extend(ttl)
   local keep_ms, slack_ms = 3600000, 600000 -- Tokens are safe while clocks agree within keep_ms.
   local override_ms = 315360000000          -- Ten years: an override of the limit lasts until it is cleared.
-  local need = math.max(now + ttl, math.ceil(state.token / 1000)) + keep_ms
-  if state.limit > 0 then need = math.max(need, now + override_ms) end
+  local need = math.max(wall + ttl, math.ceil(state.token / 1000)) + keep_ms
+  if state.limit > 0 then need = math.max(need, wall + override_ms) end
   if state['until'] >= need then return end
   put('until', need + slack_ms)
   local name = string.match(KEYS[1], '^{[^:]*:(.*)}:state$')
   redis.call('ZADD', KEYS[8], state['until'], name)
-  local old = redis.call('ZRANGEBYSCORE', KEYS[8], '-inf', now - keep_ms, 'LIMIT', 0, 16)
+  local old = redis.call('ZRANGEBYSCORE', KEYS[8], '-inf', wall - keep_ms, 'LIMIT', 0, 16)
   if #old > 0 then redis.call('ZREM', KEYS[8], unpack(old)) end
   local last = redis.call('ZRANGE', KEYS[8], -1, -1, 'WITHSCORES')
   redis.call('PEXPIREAT', KEYS[8], last[2] + keep_ms)
@@ -247,7 +265,7 @@ end
 -- Whether the list of names says that there should be a record.
 local function is_listed()
   local ends = redis.call('ZSCORE', KEYS[8], string.match(KEYS[1], '^{[^:]*:(.*)}:state$'))
-  return ends and tonumber(ends) > now
+  return ends and tonumber(ends) > wall
 end
 
 -- Makes the function that grants; only where something is granted.
@@ -452,7 +470,7 @@ end
 local function bury(id, kind, ttl)
   sweep()
   extend(ttl)
-  redis.call('ZADD', KEYS[2], now + ttl, id)
+  redis.call('ZADD', KEYS[2], now + ttl + slack, id)
   keep_key(2)
   put(id, kind)
 end

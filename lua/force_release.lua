@@ -8,9 +8,9 @@
 -- message to its inbox is lost, and a waiter that asks again is refused instead of queued anew.
 
 local id = ARGV[1]
-read_clock(tonumber(ARGV[2]))
 load(id)
 if absent then return {0} end
+read_clock(tonumber(ARGV[2]), 0)
 
 local text = state[id]
 local kind = kind_of(text)

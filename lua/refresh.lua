@@ -2,7 +2,7 @@
 -- while nothing is granted, it takes in again what the server has forgotten.
 --
 -- KEYS  the eight of common.lua
--- ARGV  1 client time, us, or 0 for the server's  2 grace, ms, as in acquire.lua
+-- ARGV  1 client time, us, 0 for the server's, -1: stepless  2 grace, ms, as in acquire.lua
 --       then for each lease: holder, ttl in ms, token or 0 for whichever, and what was granted, or nothing where there is
 --       no grace: weight, limit, window in ms, inbox, slots, meta, separated by spaces
 -- Reply for each lease: 1 held  2 waiting in the queue  3 taken by force  0 absent
@@ -12,8 +12,8 @@
 -- its place in the queue, or to a late copy of its acquire. Its client knows nothing of that.
 -- Why what was forgotten may be taken in again: until the grace is over nobody else can have been given its slots.
 
-read_clock(tonumber(ARGV[1]))
 load(ARGV[3])
+read_clock(tonumber(ARGV[1]), tonumber(ARGV[4]))
 grace = math.max(grace, tonumber(ARGV[2]))
 
 local reply, leases, longest, freed = {}, {}, 0, false
@@ -100,11 +100,11 @@ local function adopter()
     if not are_free(ranges) and not clear(ranges, number) then return false end
     extend(ttl)
     occupy(ranges)
-    redis.call('ZADD', KEYS[2], now + ttl, id)
+    redis.call('ZADD', KEYS[2], now + ttl + slack, id)
     keep_key(2)
     put('grace', math.max(grace, ttl))
     if state.seen == 0 then put('seen', tonumber(limit)) end
-    put(id, 'h ' .. weight .. ' ' .. limit .. ' ' .. int(ttl) .. ' ' .. window .. ' ' .. inbox .. ' ' .. int(now) .. ' '
+    put(id, 'h ' .. weight .. ' ' .. limit .. ' ' .. int(ttl) .. ' ' .. window .. ' ' .. inbox .. ' ' .. int(wall) .. ' '
             .. token .. ' ' .. slots .. ' ' .. meta)
     return true
   end
@@ -120,7 +120,7 @@ for i = 3, #ARGV, 4 do
       end_lease(id, state[id])
       freed = true
     elseif token == '0' or grant_of(state[id]) == token then
-      leases[#leases + 1] = now + ttl
+      leases[#leases + 1] = now + ttl + slack
       leases[#leases + 1] = id
       longest = math.max(longest, ttl)
       answer = 1

@@ -3,15 +3,15 @@
 --
 -- KEYS  the eight of common.lua
 -- ARGV  1 holder  2 tombstone, ms  3 1 if an acquire of this holder may still arrive, else 0
---       4 client time, us, or 0 for the server's
+--       4 client time, us, 0 for the server's, -1: stepless
 -- Reply {1} held until now  {2} waited until now  {3} taken by force before  {0} nothing known of it
 --
 -- Why a tombstone only where one is needed: over one connection an acquire that was answered cannot arrive again,
 -- and a tombstone per release would cost memory for a whole ttl.
 
 local id = ARGV[1]
-read_clock(tonumber(ARGV[4]))
 load(id)
+read_clock(tonumber(ARGV[4]), tonumber(ARGV[2]))
 start_afresh()
 
 local text = state[id]

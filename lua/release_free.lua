@@ -1,5 +1,5 @@
 -- The usual release, before all else: the holder of the highest slots, whose acquire was answered, nobody waits, no gap
--- among the slots, no lease over. Anything else falls through to common.lua and release.lua, which would do the same.
+-- among the slots, no lease over, no stepless clock. Anything else falls through to common.lua and release.lua, which would do the same.
 --
 -- KEYS, ARGV and reply: those of release.lua.
 --
@@ -7,10 +7,10 @@
 
 do
   local id = ARGV[1]
-  local got = redis.call('HMGET', KEYS[1], id, 'used', 'high', 'queued', 'wakers', 'until')
+  local got = redis.call('HMGET', KEYS[1], id, 'used', 'high', 'queued', 'wakers', 'until', 'log')
   local function is_zero(text) return not text or text == '0' end
 
-  if got[1] and got[2] == got[3] and got[6] and is_zero(got[4]) and is_zero(got[5]) and ARGV[3] == '0' then
+  if got[1] and got[2] == got[3] and got[6] and is_zero(got[4]) and is_zero(got[5]) and is_zero(got[7]) and ARGV[3] == '0' then
     local first, last = string.match(got[1], '^h %d+ %d+ %d+ %d+ %w+ %d+ %d+ (%d+)-(%d+) ')
     if first and tonumber(last) + 1 == tonumber(got[3]) then
       local time = redis.call('TIME')

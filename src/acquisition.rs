@@ -78,6 +78,7 @@ impl<'a> Acquisition<'a> {
             inbox: core.inbox,
             meta: Arc::clone(&terms.meta),
             client_time: (config.lease_time == LeaseTime::Client).then(|| core.clock.wall()),
+            stepless: config.lease_time == LeaseTime::Stepless,
             doubtful: false,
             grace: config.grace(core.backend.fails_over()),
             grant: None,

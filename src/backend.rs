@@ -128,6 +128,8 @@ pub struct Claim {
     pub meta: Arc<str>,
     /// The caller's wall clock, where it chose client time; `None` lets the backend's clock judge.
     pub client_time: Option<Timestamp>,
+    /// The backend's clock is [stepless](crate::LeaseTime::Stepless) for this name. Not together with `client_time`.
+    pub stepless: bool,
     /// An acquire of this claim was sent and not answered, so it may still arrive.
     pub doubtful: bool,
     /// For how long a backend that took over from another, or has lost its data, grants nothing of this name, since others

@@ -48,6 +48,13 @@ pub enum LeaseTime {
     /// The caller's wall clock. Exclusion then depends on the clocks of all clients: two that are further apart than
     /// a lease is long can hold one slot at once.
     Client,
+    /// The backend's, without its steps: lease time goes on by what the clock has gone on since the name was last looked
+    /// at, but never back, and never by more than a quarter of the ttl at once. A clock that is stepped, or the other clock
+    /// of a server that took over, ends no lease early and keeps none for long: so long as it happens once per ttl. The
+    /// price: a lease that nobody keeps lasts a quarter longer, and where nobody waits or tries meanwhile up to one ttl
+    /// longer from the next try on; and each verb writes twice. Once a program asks for it, it holds for all programs of the
+    /// name, until that was out of use for an hour.
+    Stepless,
 }
 
 /// What a semaphore is asked to be. Every field is checked when the semaphore is built.

@@ -156,8 +156,14 @@ impl Args {
     }
 }
 
-fn client_time(claim: &Claim) -> u64 {
-    claim.client_time.map_or(0, Timestamp::as_micros)
+/// Whose clock: the client's time, 0 for the server's, -1 for that without its steps.
+fn clock(claim: &Claim) -> i64 {
+    let client_time = claim.client_time.map(Timestamp::as_micros);
+    match client_time {
+        Some(micros) => i64::try_from(micros).unwrap_or(i64::MAX),
+        None if claim.stepless => -1,
+        None => 0,
+    }
 }
 
 /// The call for [`LockBackend::acquire`](crate::LockBackend::acquire).
@@ -177,7 +183,7 @@ pub fn acquire(claim: &Claim, queueing: Queueing) -> Invocation {
         .arg(claim.patience.as_millis())
         .arg(claim.inbox)
         .arg(mode)
-        .arg(client_time(claim))
+        .arg(clock(claim))
         .arg(WAITERS_MAX)
         .arg(&claim.meta)
         .arg(claim.grace.as_millis())
@@ -194,7 +200,7 @@ pub fn refresh<'a>(claims: impl IntoIterator<Item = &'a Claim>) -> Invocation {
     let first = claims.first().expect("a refresh has at least one claim");
     let grace = claims.iter().map(|claim| claim.grace).max().unwrap_or_default();
     let invocation = Invocation::new(&REFRESH, &first.name)
-        .arg(client_time(first))
+        .arg(clock(first))
         .arg(grace.as_millis());
     claims.into_iter().fold(invocation, |invocation, claim| {
         let token = claim.token().map_or(0, FencingToken::as_u64);
@@ -232,7 +238,7 @@ pub fn release(claim: &Claim) -> Invocation {
         .arg(claim.holder)
         .arg(claim.ttl.as_millis())
         .arg(u8::from(claim.doubtful))
-        .arg(client_time(claim))
+        .arg(clock(claim))
 }
 
 /// The call for [`LockBackend::force_release`](crate::LockBackend::force_release).

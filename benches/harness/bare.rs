@@ -99,6 +99,7 @@ pub(crate) fn claim(name: &str, holder: u128, limit: u32) -> Claim {
         inbox: Inbox::from_bits(1),
         meta: Arc::from(""),
         client_time: None,
+        stepless: false,
         doubtful: false,
         grace: Duration::ZERO,
         grant: None,

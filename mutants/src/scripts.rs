@@ -291,11 +291,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "a_retry_does_not_extend_the_lease",
         Some("lease not extended when an acquire is retried"),
-        &[Replace::new(
-            Acquire,
-            "«renew('ZADD', KEYS[2], now + claim.ttl, id)»",
-            "",
-        )],
+        &[Replace::new(Acquire, "«renew({now + claim.ttl + slack, id})»", "")],
         &[LossTold, ExclusiveSlot, NoSpuriousLoss],
         &[Lapses],
         (Lapses, 86),
@@ -377,8 +373,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         &[
             Replace::new(
                 Common,
-                "local need = «math.max(now + ttl, math.ceil(state.token / 1000)) + keep_ms»",
-                "now + ttl",
+                "local need = «math.max(wall + ttl, math.ceil(state.token / 1000)) + keep_ms»",
+                "wall + ttl",
             ),
             Replace::new(Common, "local keep_ms, slack_ms = 3600000, «600000»", "0"),
         ],
@@ -488,7 +484,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "refresh_extends_nothing",
         None,
-        &[Replace::new(Refresh, "«send(renew, 'ZADD', KEYS[2], leases)»", "")],
+        &[Replace::new(Refresh, "«renew(leases)»", "")],
         &[LossTold, NoSpuriousLoss, ExclusiveSlot],
         &[Calm],
         (Calm, 1),

@@ -73,6 +73,7 @@ impl Lab {
             inbox: Inbox::from_bits(1),
             meta: "process=clause".into(),
             client_time: None,
+            stepless: false,
             doubtful: false,
             grace: Duration::ZERO,
             grant: None,

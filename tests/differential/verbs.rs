@@ -92,6 +92,7 @@ struct Cast {
     /// Of a hundred steps, how many are no call.
     trouble: u64,
     client_time: bool,
+    stepless: bool,
 }
 
 impl Cast {
@@ -109,6 +110,7 @@ impl Cast {
             now_us: START_US,
             trouble,
             client_time,
+            stepless: random.chance(15),
         }
     }
 
@@ -151,6 +153,7 @@ impl Cast {
             self.claims[index] = draw_claim(random, &self.names, holder);
         }
         let mut claim = self.claims[index].clone();
+        claim.stepless = self.stepless;
         if self.client_time {
             let skewed_us = self.now_us + *one(random, &[0, 0, 1_500, 2_000_000, -2_000_000, 3_600_000_000]);
             claim.client_time = Some(Timestamp::from_micros(skewed_us.max(1).unsigned_abs()));
@@ -279,6 +282,7 @@ fn draw_claim(random: &mut Random, names: &[Name], holder: u64) -> Claim {
         inbox: Inbox::from_bits(random.below(INBOXES)),
         meta: Arc::from(word(random, &METAS)),
         client_time: None,
+        stepless: false,
         doubtful: false,
         grace: millis(random, &[0, 0, 1_000, 30_000]),
         grant: random.chance(20).then(|| Arc::new(draw_grant(random, weight))),

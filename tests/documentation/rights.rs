@@ -137,6 +137,7 @@ async fn tombstone(client: &Client<Redis>) -> Result<(), Failed> {
         inbox: Inbox::from_bits(1),
         meta: "".into(),
         client_time: None,
+        stepless: false,
         doubtful: false,
         grace: Duration::ZERO,
         grant: None,

@@ -161,6 +161,7 @@ fn plain_claim(name: &Name, holder: HolderId) -> Claim {
         inbox: Inbox::from_bits(0),
         meta: "".into(),
         client_time: None,
+        stepless: false,
         doubtful: false,
         grace: Duration::ZERO,
         grant: None,

@@ -283,6 +283,7 @@ async fn a_crashed_holder_is_replaced_when_its_lease_ends() {
         inbox: Inbox::from_bits(1),
         meta: "".into(),
         client_time: None,
+        stepless: false,
         doubtful: false,
         grace: Duration::ZERO,
         grant: None,

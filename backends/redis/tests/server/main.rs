@@ -6,4 +6,5 @@ mod errors;
 mod listening;
 mod login;
 mod model;
+mod stepless;
 mod support;

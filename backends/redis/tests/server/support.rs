@@ -68,6 +68,7 @@ pub(crate) fn claim(name: &str) -> Claim {
         inbox: Inbox::from_bits(7),
         meta: Arc::from(""),
         client_time: None,
+        stepless: false,
         doubtful: false,
         grace: Duration::ZERO,
         grant: None,

@@ -241,6 +241,7 @@ fn claim(holder: u128) -> Claim {
         inbox: Inbox::from_bits(1),
         meta: Arc::from(""),
         client_time: None,
+        stepless: false,
         doubtful: false,
         grace: Duration::ZERO,
         grant: None,

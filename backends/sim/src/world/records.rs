@@ -142,6 +142,7 @@ fn read(node: &Node, state_key: &[u8], now: crate::timeline::WorldTime) -> Recor
         Some(Value::Zset(members)) => members.score(member),
         _ => None,
     };
+    let ahead_ms = ahead_ms(state, node.now_us(now).div_euclid(1000));
     let (leases, queue, wake) = (part(":leases"), part(":queue"), part(":wake"));
     let mut waiters = Vec::new();
     for (field, value) in state {
@@ -161,7 +162,7 @@ fn read(node: &Node, state_key: &[u8], now: crate::timeline::WorldTime) -> Recor
                     clippy::cast_possible_truncation,
                     reason = "milliseconds since the epoch have 41 bits"
                 )]
-                let ends = score(&leases, field).map(|ms| node.world_at(ms as i64));
+                let ends = score(&leases, field).map(|ms| node.world_at(ms as i64 + ahead_ms));
                 if let Some(ends) = ends.filter(|&ends| ends > now) {
                     let (token, slots) = (FencingToken::from_u64(token.parse().unwrap_or(0)), ranges(slots));
                     record.holders.push(Lease {
@@ -194,6 +195,15 @@ fn read(node: &Node, state_key: &[u8], now: crate::timeline::WorldTime) -> Recor
     waiters.sort_by(|(left, _), (right, _)| left.0.cmp(&right.0).then(left.1.total_cmp(&right.1)));
     record.waiters = waiters.into_iter().map(|(_, waiter)| waiter).collect();
     record
+}
+
+/// By how much the server's clock is ahead of lease time, where that is stepless.
+fn ahead_ms(state: &std::collections::BTreeMap<Bytes, Bytes>, wall_ms: i64) -> i64 {
+    let field = |name: &[u8]| state.get(name).and_then(|value| text(value).parse::<i64>().ok());
+    let (Some(log), Some(last), Some(cap)) = (field(b"log"), field(b"last"), field(b"cap")) else {
+        return 0;
+    };
+    wall_ms - (log + (wall_ms - last).clamp(0, cap.max(0)))
 }
 
 /// `{namespace:name}` without what surrounds the name.

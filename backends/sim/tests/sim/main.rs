@@ -17,6 +17,7 @@ mod running;
 mod scripts;
 mod shortcuts;
 mod slots;
+mod stepless;
 mod support;
 mod tokens;
 mod verbs;

@@ -57,6 +57,7 @@ impl Bench {
             inbox: self.inbox(),
             meta: Arc::from("host 1"),
             client_time: None,
+            stepless: false,
             doubtful: false,
             grace: Duration::ZERO,
             grant: None,
