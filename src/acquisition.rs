@@ -179,7 +179,7 @@ impl<'a> Acquisition<'a> {
                             // The answer took longer than the lease, or another server took over that does not know the
                             // grant: ask again, which starts it anew.
                         }
-                        Err(error) => self.put_up_with(error, &mut troubles).await?,
+                        Err(error) => self.put_up_with(error, self.asked_at, &mut troubles).await?,
                     }
                 }
                 Ok(Attempt::Queued(queued)) => {
@@ -194,7 +194,7 @@ impl<'a> Acquisition<'a> {
                 }
                 Ok(Attempt::Busy(_)) if terms.config.strategy == Strategy::Poll => {
                     troubles = Backoff::new(&terms.config);
-                    self.pause(&mut pauses).await;
+                    self.pause(&mut pauses, self.now()).await;
                 }
                 Ok(Attempt::Busy(_)) => self.listen(&mut troubles).await?,
                 Ok(attempt) => {
@@ -202,7 +202,7 @@ impl<'a> Acquisition<'a> {
                         return Err(error);
                     }
                 }
-                Err(error) => self.put_up_with(error, &mut troubles).await?,
+                Err(error) => self.put_up_with(error, self.asked_at, &mut troubles).await?,
             }
         }
     }
@@ -221,8 +221,10 @@ impl<'a> Acquisition<'a> {
     /// Makes sure that messages arrive before the queue is joined, or joined again.
     async fn listen(&mut self, troubles: &mut Backoff) -> Result<(), Error> {
         let core = &self.terms.core;
+        let mut began = self.now();
         while let Err(error) = core.waiters.listen(&core.backend, core.inbox).await {
-            self.put_up_with(error, troubles).await?;
+            self.put_up_with(error, began, troubles).await?;
+            began = self.now();
         }
         Ok(())
     }
@@ -325,20 +327,21 @@ impl<'a> Acquisition<'a> {
         }
     }
 
-    /// Waits a while after a transient failure; anything else ends the acquisition.
-    async fn put_up_with(&mut self, error: BackendError, troubles: &mut Backoff) -> Result<(), Error> {
+    /// Waits a while after a transient failure; anything else ends the acquisition. The pause counts from when the attempt
+    /// began: whoever has waited for a server all the time must not be asleep when it is there again.
+    async fn put_up_with(&mut self, error: BackendError, began: Instant, troubles: &mut Backoff) -> Result<(), Error> {
         if !error.is_transient() {
             return Err(self.failed(error));
         }
         trace::acquire_failed(&self.terms.name, &error);
         self.failure = Some(error);
-        self.pause(troubles).await;
+        self.pause(troubles, began).await;
         Ok(())
     }
 
-    async fn pause(&self, backoff: &mut Backoff) {
+    async fn pause(&self, backoff: &mut Backoff, since: Instant) {
         let pause = backoff.pause(&self.terms.core.random);
-        self.terms.core.clock.sleep_until(self.now() + pause).await;
+        self.terms.core.clock.sleep_until(since + pause).await;
     }
 
     fn refusal(&self, attempt: &Attempt) -> Option<Error> {

@@ -94,7 +94,8 @@ pub struct Config {
     /// How long `acquire` waits, on the local clock. Default: for ever.
     #[cfg_attr(feature = "serde", serde(default, with = "crate::duration::option"))]
     pub acquire_timeout: Option<Duration>,
-    /// First pause between attempts when polling or after a transient error; 1 ms–1 h. Default: 100 ms.
+    /// First pause between attempts when polling, or after a transient error from the begin of the attempt that failed;
+    /// 1 ms–1 h. Default: 100 ms.
     #[cfg_attr(feature = "serde", serde(default = "retry_interval", with = "crate::duration"))]
     pub retry_interval: Duration,
     /// Longest pause between attempts, at least `retry_interval`, at most 1 h. Default: ten times `retry_interval`.
@@ -113,8 +114,8 @@ pub struct Config {
     /// Time between refreshes of a lease; 10 ms to nine tenths of the ttl. Default: a third of the ttl.
     #[cfg_attr(feature = "serde", serde(default, with = "crate::duration::option"))]
     pub refresh_interval: Option<Duration>,
-    /// Time until the next refresh after one that failed; 1 ms to the ttl. Default: a thirtieth of the ttl, but 100 ms–1 s
-    /// and at most half of `refresh_interval`.
+    /// Time from a refresh that fails to the next, which comes at once if failing took longer; 1 ms to the ttl. Default: a
+    /// thirtieth of the ttl, but 100 ms–1 s and at most half of `refresh_interval`.
     #[cfg_attr(feature = "serde", serde(default, with = "crate::duration::option"))]
     pub refresh_retry_interval: Option<Duration>,
     /// For how long nothing is granted after a server took over that may have forgotten leases: a replica that was

@@ -329,11 +329,12 @@ async fn give_back(shared: Arc<Shared>, claim: Claim) -> Done {
     let step = (claim.ttl / 30).clamp(Duration::from_millis(20), Duration::from_secs(1));
     loop {
         let claim = at(&claim, shared.clock.wall());
+        let asked_at = shared.clock.now();
         let answer = in_time(&*shared.clock, claim.timeout(), shared.backend.release(&claim)).await;
         let abandoned = match answer.and_then(|answer| answer) {
             Ok(_) => false,
             Err(error) if error.is_transient() && shared.clock.now() < give_up_at => {
-                shared.clock.sleep_until(shared.clock.now() + step).await;
+                shared.clock.sleep_until(asked_at + step).await;
                 continue;
             }
             Err(error) => {
@@ -426,7 +427,7 @@ impl Shared {
                 return;
             }
             Err(error) if error.is_transient() => {
-                if state.schedule.failed(holder, self.clock.now()) {
+                if state.schedule.failed(holder, asked_at) {
                     trace::refresh_failed(lease, &error);
                 }
                 return;

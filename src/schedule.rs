@@ -111,11 +111,12 @@ impl Schedule {
         });
     }
 
-    /// A refresh failed at `now`; the deadline does not move. Answers whether it is the first since one succeeded.
-    pub(crate) fn failed(&mut self, holder: HolderId, now: Instant) -> bool {
+    /// A refresh that was sent at `asked_at` failed; the deadline does not move. One that took long is tried again at once.
+    /// Answers whether it is the first since one succeeded.
+    pub(crate) fn failed(&mut self, holder: HolderId, asked_at: Instant) -> bool {
         let mut is_first = false;
         self.change(holder, |kept| {
-            kept.refresh_at = Some(now + kept.intervals.retry);
+            kept.refresh_at = Some(asked_at + kept.intervals.retry);
             is_first = !std::mem::replace(&mut kept.failing, true);
         });
         is_first

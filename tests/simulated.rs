@@ -441,6 +441,41 @@ fn waiters_and_holders_go_on_after_a_partition() {
     });
 }
 
+/// SCENARIOS 17, 58: an attempt that took its time to fail is followed by the next at once, whenever the server is back.
+#[test]
+fn a_server_that_is_there_again_is_found_within_the_time_of_one_attempt() {
+    const TTL: Duration = Duration::from_secs(24);
+    const ATTEMPT: Duration = Duration::from_millis(2_100);
+    for away in (4_500..7_000).step_by(100).map(Duration::from_millis) {
+        semafence_sim::run(1, |sim| async move {
+            let (holder, waiter) = (sim.client(), sim.client());
+            let kept = holder
+                .mutex("kept")
+                .ttl(TTL)
+                .build()
+                .unwrap()
+                .lock_owned()
+                .await
+                .unwrap();
+            tokio::time::sleep(TTL / 3 - MILLISECOND * 10).await;
+
+            let processes = [&holder, &waiter].map(|client| client.backend().process());
+            processes.iter().for_each(|process| process.partition());
+            let free = waiter.mutex("free").ttl(TTL).build().unwrap();
+            let waits = tokio::spawn(async move { free.lock_owned().await.unwrap() });
+            tokio::time::sleep(away).await;
+            processes.iter().for_each(|process| process.repair());
+            let start = sim.now();
+            let _granted = waits.await.unwrap();
+            let granted = sim.now() - start;
+            tokio::time::sleep(ATTEMPT.saturating_sub(granted)).await;
+
+            assert!(granted < ATTEMPT, "away for {away:?}: granted after {granted:?}");
+            assert!(kept.remaining() > TTL * 9 / 10, "away for {away:?}: not refreshed");
+        });
+    }
+}
+
 /// SCENARIOS 56, 70: a predecessor's wait of 12 s takes 20–60 s.
 #[test]
 fn a_timed_wait_ends_in_time_whatever_the_server_does() {

@@ -1,13 +1,14 @@
 //! One server or sentinel in a container.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use testcontainers::core::ExecCommand;
 use testcontainers::runners::AsyncRunner;
-use testcontainers::{ContainerAsync, GenericImage, ImageExt};
+use testcontainers::{ContainerAsync, GenericImage, ImageExt, TestcontainersError};
 use xtask::{Connection, Node, StartError};
 
 use crate::engine::Engine;
@@ -16,8 +17,19 @@ use crate::network::Network;
 /// How long a server may take until it answers.
 const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(20);
-/// The engine's own network, by name: the library does not find out an address where none is named.
-const SIDE: &str = "bridge";
+/// The engine's own network, in which a container begins: the library cannot give it a fixed address.
+const FIRST_NETWORK: &str = "bridge";
+/// What a container needs to look away from others, beyond what the engine lets it do.
+const CAPABILITY: &str = "NET_ADMIN";
+/// Sends what is meant for the arguments to nobody, and for nobody else: whoever is in their place hears of it no more
+/// than they do, and silence is all that is heard.
+const LOOK_AWAY: &str = "\
+    ip neigh flush nud permanent\n\
+    for other; do\n\
+        route=$(ip -o route get \"$other\") && device=${route#* dev } && device=${device%% *} || exit\n\
+        ip neigh replace \"$other\" lladdr 02:00:00:00:00:01 dev \"$device\" nud permanent || exit\n\
+    done\n\
+    echo done";
 /// The first start only writes the configuration, in which servers and sentinels keep what they learn: a sentinel that
 /// is there before its network spends its first connections on nobody, and renews them after 15 s.
 const SCRIPT: &str = "\
@@ -35,15 +47,13 @@ pub(crate) struct Role {
 
 /// One server or sentinel in a container, which is gone when dropped.
 ///
-/// It is in two networks: that of the deployment, with a fixed address, and the engine's own, over which
-/// [`connect`](Node::connect) reaches it whatever befalls the first one.
+/// This machine reaches it at its address whatever becomes of its ways to the others.
 #[derive(Debug)]
 pub struct Container {
     engine: Engine,
+    /// Removed after the last container in it.
     network: Arc<Network>,
     address: SocketAddr,
-    /// Changes with every start.
-    side: Mutex<IpAddr>,
     container: Option<ContainerAsync<GenericImage>>,
 }
 
@@ -56,7 +66,8 @@ impl Container {
         role: Role,
     ) -> io::Result<Self> {
         let request = image
-            .with_network(SIDE)
+            .with_network(FIRST_NETWORK)
+            .with_cap_add(CAPABILITY)
             .with_cmd(["sh", "-c", SCRIPT])
             .with_env_var("CONFIGURATION", role.configuration)
             .with_env_var("MODE", role.mode);
@@ -65,36 +76,37 @@ impl Container {
             engine: engine.clone(),
             network: Arc::clone(network),
             address: SocketAddr::from((address, role.port)),
-            side: Mutex::new(IpAddr::from(Ipv4Addr::UNSPECIFIED)),
             container: Some(container),
         };
         this.await_end()?;
-        network.connect(this.id(), address)?;
+        this.network.connect(this.id(), address)?;
         this.launch()?;
         Ok(this)
     }
 
-    /// Cuts it off from all others, while it lives on and answers [`connect`](Node::connect).
-    ///
-    /// # Panics
-    /// If it is cut off already, or the engine fails.
-    pub fn partition(&self) {
-        self.network
-            .disconnect(self.id())
-            .expect("a container can be disconnected");
+    /// Sends nothing to these addresses any more, and again to all others. One that is down has nothing to send.
+    pub(crate) fn look_away_from(&self, others: &[SocketAddr]) -> io::Result<()> {
+        if !self.engine.run(self.container().is_running())? {
+            return Ok(());
+        }
+        let script = ["sh", "-c", LOOK_AWAY, "sh"].map(str::to_owned);
+        let others = others.iter().map(|other| other.ip().to_string());
+        let command = ExecCommand::new(script.into_iter().chain(others));
+        let (out, errors) = self.engine.run(async {
+            let mut done = self.container().exec(command).await?;
+            Ok::<_, TestcontainersError>((done.stdout_to_vec().await?, done.stderr_to_vec().await?))
+        })?;
+        if out.ends_with(b"done\n") {
+            Ok(())
+        } else {
+            let said = String::from_utf8_lossy(&errors).into_owned();
+            Err(io::Error::other(format!("ip in the container: {said}")))
+        }
     }
 
-    /// Ends a partition, at the same address.
-    ///
-    /// # Panics
-    /// Unless it is cut off, or if the engine fails.
-    pub fn repair(&self) {
-        let IpAddr::V4(address) = self.address.ip() else {
-            unreachable!("networks here are of version 4");
-        };
-        self.network
-            .connect(self.id(), address)
-            .expect("a container can be connected");
+    /// Whether its image has what [`look_away_from`](Self::look_away_from) takes.
+    pub(crate) fn has_ip(&self) -> bool {
+        self.look_away_from(&[]).is_ok()
     }
 
     fn id(&self) -> &str {
@@ -119,8 +131,6 @@ impl Container {
 
     fn launch(&self) -> io::Result<()> {
         self.engine.run(self.container().start())?;
-        let side = self.engine.run(self.container().get_bridge_ip_address())?;
-        *self.side.lock().unwrap_or_else(PoisonError::into_inner) = side;
         let started = Instant::now();
         while started.elapsed() < PATIENCE {
             if self
@@ -142,8 +152,7 @@ impl Node for Container {
     }
 
     fn connect(&self, timeout: Duration) -> io::Result<Connection> {
-        let side = *self.side.lock().unwrap_or_else(PoisonError::into_inner);
-        Connection::open_at(SocketAddr::new(side, self.address.port()), timeout)
+        Connection::open_at(self.address, timeout)
     }
 
     fn kill(&self) {

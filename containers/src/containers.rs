@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use xtask::servers::REQUIRE_VARIABLE;
-use xtask::{Access, RedisFixture, StartError};
+use xtask::{Access, Node, RedisFixture, StartError};
 
 use crate::container::{Container, Role};
 use crate::engine::Engine;
@@ -77,6 +77,21 @@ impl Containers {
             Err(error) => panic!("{error}"),
         }
     }
+
+    /// As [`start_or_skip`](Self::start_or_skip), with an image that has `ip`, which a
+    /// [partition](RedisFixture::partition) takes: that of `cargo xtask images` where there is such a program.
+    ///
+    /// # Panics
+    /// As [`start_or_skip`](Self::start_or_skip).
+    #[must_use]
+    pub fn partitionable_or_skip() -> Option<Self> {
+        let containers = Self::start_or_skip()?;
+        if containers.servers[0].has_ip() {
+            return Some(containers);
+        }
+        skip("program `ip` in the image of servers");
+        None
+    }
 }
 
 impl RedisFixture for Containers {
@@ -92,6 +107,20 @@ impl RedisFixture for Containers {
 
     fn sentinels(&self) -> &[Container] {
         &self.sentinels
+    }
+
+    /// Those on one side look away from all on the other: the engine would take their addresses from them, too. A
+    /// container that is started again looks everywhere; those on the other side still do not see it.
+    fn partition(&self, cut_off: &[&Container]) {
+        let all = || self.servers.iter().chain(&self.sentinels);
+        let is_cut_off = |node: &Container| cut_off.iter().any(|other| other.address() == node.address());
+        thread::scope(|scope| {
+            for node in all() {
+                let others = all().filter(|other| is_cut_off(other) != is_cut_off(node));
+                let others: Vec<_> = others.map(Node::address).collect();
+                scope.spawn(move || node.look_away_from(&others).expect("a container can look away"));
+            }
+        });
     }
 }
 

@@ -6,7 +6,6 @@ use std::net::Ipv4Addr;
 
 use testcontainers::bollard::models::{
     EndpointIpamConfig, EndpointSettings, Ipam, IpamConfig, NetworkConnectRequest, NetworkCreateRequest,
-    NetworkDisconnectRequest,
 };
 
 use crate::engine::Engine;
@@ -79,15 +78,6 @@ impl Network {
         };
         self.engine
             .run(self.engine.docker().connect_network(&self.name, request))
-    }
-
-    pub(crate) fn disconnect(&self, container: &str) -> io::Result<()> {
-        let request = NetworkDisconnectRequest {
-            container: container.to_owned(),
-            force: Some(true),
-        };
-        self.engine
-            .run(self.engine.docker().disconnect_network(&self.name, request))
     }
 }
 

@@ -58,30 +58,6 @@ fn a_paused_master_is_replaced_and_follows_once_it_goes_on() {
 }
 
 #[test]
-fn a_master_that_is_cut_off_serves_its_side_until_the_partition_ends_and_then_forgets_it() {
-    let Some(containers) = Containers::start_or_skip() else {
-        return;
-    };
-    set_everywhere(&containers, "before");
-    let old = containers.master();
-
-    old.partition();
-    let new = containers.await_master_other_than(old, PATIENCE);
-    let on_the_old_side = ask(old, &["SET", "old side", "1"]);
-    let on_the_new_side = ask(new, &["SET", "new side", "1"]);
-    old.repair();
-    let settled = containers.await_settled(PATIENCE);
-
-    assert_eq!([on_the_old_side, on_the_new_side], ["OK", "OK"]);
-    assert_eq!(settled.address(), new.address());
-    for node in [old, new] {
-        assert_eq!(ask(node, &["GET", "before"]), "1");
-        assert_eq!(ask(node, &["GET", "new side"]), "1");
-        assert_eq!(node.ask(&["GET", "old side"]).unwrap(), Reply::Nil);
-    }
-}
-
-#[test]
 fn a_lossy_failover_forgets_the_last_write() {
     let Some(containers) = Containers::start_or_skip() else {
         return;

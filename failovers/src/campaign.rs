@@ -6,14 +6,17 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use xtask::{Announcements, Deployment, Node, RedisFixture, Server};
+use xtask::{Announcements, Deployment, DeploymentBuilder, Node, RedisFixture, Server};
 
 use crate::driver::Driver;
+use crate::failover::{Failover, side_of};
 use crate::moment;
+use crate::sides::Sides;
 use crate::sighting::Sighting;
-use crate::verdict::{Failover, Verdict};
+use crate::split;
+use crate::verdict::Verdict;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// How long the master grants what its replicas do not learn of.
 const LOST_TAIL: Duration = Duration::from_millis(200);
 /// How far the clocks of the replicas are behind.
@@ -40,6 +43,9 @@ pub struct Plan {
     /// Nothing is granted for so long after a failover; `0s` for no grace.
     #[arg(long, default_value = "3s", value_parser = humantime::parse_duration)]
     pub grace: Duration,
+    /// A master that no replica has acknowledged for a second takes no more writes.
+    #[arg(long)]
+    pub min_replicas: bool,
 }
 
 /// What happens to the master after it has granted what no replica knows.
@@ -53,6 +59,8 @@ pub enum Fault {
     Hung,
     /// It is killed, while one sentinel is suspended.
     HungSentinel,
+    /// It is cut off from all but its side, which it goes on serving, and demoted once that is over.
+    Split,
     /// It is killed, and its successor right after.
     Twice,
 }
@@ -68,7 +76,7 @@ pub fn run(plan: &Plan) -> io::Result<bool> {
         deployment.sentinels()[0].stop();
     }
     let workers: Vec<Worker> = (1..=plan.processes)
-        .map(|number| Worker::start(plan, number, &deployment.url()))
+        .map(|number| Worker::start(plan, number, &deployment))
         .collect::<io::Result<_>>()?;
     // The first grant of a deployment waits for the grace, too.
     thread::sleep(plan.grace + Duration::from_secs(2));
@@ -77,12 +85,14 @@ pub fn run(plan: &Plan) -> io::Result<bool> {
         fail_over(plan, &deployment, &mut tale);
         println!("{} failovers", tale.failovers.len());
     }
+    // Whoever has not been told by then never will be.
+    thread::sleep(told_within(plan.ttl));
     let sightings: Vec<Sighting> = workers
         .into_iter()
         .map(Worker::finish)
         .collect::<io::Result<Vec<_>>>()?
         .concat();
-    let verdict = Verdict::of(&sightings, &tale.failovers, plan.processes);
+    let verdict = Verdict::of(&sightings, &tale.failovers, plan.processes, told_within(plan.ttl));
     let (failovers, incr) = (tale.failovers.len(), tale.incr_regressed);
     println!(
         "failovers  {failovers}, {} by {:?}, grace {:?}",
@@ -92,7 +102,25 @@ pub fn run(plan: &Plan) -> io::Result<bool> {
     );
     println!("{verdict}");
     println!("INCR       repeated or went back in {incr} of {failovers}");
-    Ok(verdict.is_good(plan.grace.is_zero()) && incr > 0)
+    Ok(verdict.is_good(plan.excuses_overlaps()) && bites(plan, &verdict, incr))
+}
+
+/// A fault that never bites proves nothing.
+fn bites(plan: &Plan, verdict: &Verdict, incr_regressed: usize) -> bool {
+    let sides = verdict.sides.as_ref();
+    incr_regressed > 0 && (plan.min_replicas || sides.is_none_or(Sides::bite))
+}
+
+impl Plan {
+    /// Whether more than the limit may believe to hold: there is no grace, or an old master that nothing stops.
+    fn excuses_overlaps(&self) -> bool {
+        self.grace.is_zero() || (self.fault == Fault::Split && !self.min_replicas)
+    }
+}
+
+/// How long a holder may believe in what a whole deployment does not know: until its next refresh, with time to spare.
+fn told_within(ttl: Duration) -> Duration {
+    ttl / 3 + Duration::from_secs(2)
 }
 
 /// What the campaign itself saw.
@@ -108,10 +136,25 @@ fn deployment(plan: &Plan) -> io::Result<Deployment> {
     if plan.fault == Fault::ClockBehind {
         builder = builder.clock_offset_us(1, BEHIND_US).clock_offset_us(2, BEHIND_US);
     }
+    if plan.fault == Fault::Split {
+        builder = builder.partitionable();
+    }
+    if plan.min_replicas {
+        let settings = ["--min-replicas-to-write", "1", "--min-replicas-max-lag", "1"];
+        builder = settings.into_iter().fold(builder, DeploymentBuilder::arg);
+    }
     builder.start().map_err(io::Error::other)
 }
 
 fn fail_over(plan: &Plan, deployment: &Deployment, tale: &mut Tale) {
+    if plan.fault == Fault::Split {
+        let takes_a_sentinel = tale.failovers.len() % 2 == 1;
+        let (failover, counted_again) = split::fail_over(plan, deployment, takes_a_sentinel);
+        tale.failovers.push(failover);
+        tale.incr_regressed += usize::from(counted_again);
+        return;
+    }
+    let first = tale.failovers.len();
     let mut down = vec![lose_master(plan, deployment, tale)];
     if plan.fault == Fault::Twice {
         down.push(lose_master(plan, deployment, tale));
@@ -130,6 +173,10 @@ fn fail_over(plan: &Plan, deployment: &Deployment, tale: &mut Tale) {
     } else {
         deployment.await_settled(PATIENCE);
     }
+    let over = moment::now();
+    tale.failovers[first..]
+        .iter_mut()
+        .for_each(|failover| failover.over = over);
 }
 
 /// A failover that loses what the master granted last; answers with the old master.
@@ -146,19 +193,23 @@ fn lose_master<'a>(plan: &Plan, deployment: &'a Deployment, tale: &mut Tale) -> 
     }
     replicas.iter().for_each(|replica| replica.cont());
     let announced = announced(&announcements, old);
-    tale.failovers.push(Failover { began, announced });
+    tale.failovers.push(Failover {
+        began,
+        announced,
+        ..Failover::default()
+    });
     let new = deployment.await_master_other_than(old, PATIENCE);
     tale.incr_regressed += usize::from(count(new) <= counted);
     old
 }
 
 /// One process that counts with plain INCR, as the predecessors' tokens do.
-fn count(master: &Server) -> i64 {
+pub(crate) fn count(master: &Server) -> i64 {
     let reply = master.ask(&["INCR", "plain-incr"]).expect("the master answers");
     reply.int().expect("INCR answers with a number")
 }
 
-fn announced(announcements: &Announcements, old: &Server) -> Duration {
+pub(crate) fn announced(announcements: &Announcements, old: &Server) -> Duration {
     loop {
         let next = announcements.next(PATIENCE).expect("a new master is announced");
         if next.master != old.address() {
@@ -175,8 +226,9 @@ struct Worker {
 }
 
 impl Worker {
-    fn start(plan: &Plan, number: u32, url: &str) -> io::Result<Self> {
-        let mut child = Command::new(env::current_exe()?)
+    fn start(plan: &Plan, number: u32, deployment: &Deployment) -> io::Result<Self> {
+        let mut command = Command::new(env::current_exe()?);
+        command
             .args([
                 "work",
                 "--number",
@@ -184,13 +236,16 @@ impl Worker {
                 "--driver",
                 plan.driver.name(),
                 "--url",
-                url,
+                &deployment.url(),
             ])
             .args(["--ttl", &humantime::format_duration(plan.ttl).to_string()])
             .args(["--grace", &humantime::format_duration(plan.grace).to_string()])
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
+            .stdout(Stdio::piped());
+        let mut child = match plan.fault {
+            Fault::Split => deployment.spawn(side_of(number), command)?,
+            _ => command.spawn()?,
+        };
         let seen = child.stdout.take().expect("standard output is piped");
         let reader = Some(thread::spawn(move || read(seen)));
         Ok(Self { child, reader })

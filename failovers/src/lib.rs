@@ -5,11 +5,15 @@
 
 pub mod acks;
 pub mod campaign;
+mod delays;
 mod driver;
+mod failover;
 mod load;
 mod moment;
 pub mod pairs;
+mod sides;
 mod sighting;
+mod split;
 mod verdict;
 pub mod worker;
 

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use crate::clock::{SetClock, Shown};
 use crate::configuration::Configuration;
 use crate::error::StartError;
+use crate::location::Location;
 use crate::login::Login;
 use crate::port::Port;
 use crate::scratch;
@@ -25,6 +26,7 @@ pub struct Builder {
     clock: Option<Shown>,
     rewritable: bool,
     port: Option<u16>,
+    location: Location,
     patience: Duration,
 }
 
@@ -70,6 +72,7 @@ impl Builder {
             clock: None,
             rewritable: false,
             port: None,
+            location: Location::Loopback,
             patience: Duration::from_secs(10),
         }
     }
@@ -116,6 +119,11 @@ impl Builder {
         self
     }
 
+    pub(crate) fn location(mut self, location: Location) -> Self {
+        self.location = location;
+        self
+    }
+
     /// Stops the server's time of day at so many microseconds since the Unix epoch, to be moved by
     /// [`Server::set_clock_us`]. On Linux, with a C compiler, and for a server that is linked dynamically.
     #[must_use]
@@ -157,7 +165,7 @@ impl Builder {
         let port = Port::given_or_picked(self.port)?;
         let tls = self.listener(dir.path())?;
         let clock = self.clock.map(SetClock::create);
-        let mut args = command_line(&port, dir.path(), tls.as_ref(), &self.args);
+        let mut args = command_line(&port, &self.location, dir.path(), tls.as_ref(), &self.args);
         let login = password(&self.args).map(Login::password);
         if self.rewritable {
             args = vec![Configuration::from_args(&args).write(dir.path())?];
@@ -166,6 +174,7 @@ impl Builder {
             binary,
             args,
             login,
+            location: self.location,
             patience: self.patience,
             port,
             tls,
@@ -237,16 +246,29 @@ pub(crate) fn started_or_skip<S>(outcome: Result<S, StartError>, flavor: Option<
             servers::skip(&wanted, flavor);
             None
         }
+        Err(error @ StartError::NoNamespaces(_)) => {
+            servers::skip_where_no_namespaces_are(&error);
+            None
+        }
         Err(error) => panic!("{error}"),
     }
 }
 
-fn command_line(port: &Port, dir: &Path, tls: Option<&TlsListener>, extra: &[String]) -> Vec<String> {
+fn command_line(
+    port: &Port,
+    location: &Location,
+    dir: &Path,
+    tls: Option<&TlsListener>,
+    extra: &[String],
+) -> Vec<String> {
+    let address = location.address().to_string();
     let dir = dir.display().to_string();
     let port = port.number().to_string();
     let defaults = [
         ["--port", &port],
-        ["--bind", "127.0.0.1"],
+        ["--bind", &address],
+        // Whoever reaches the address of a server here may use it.
+        ["--protected-mode", "no"],
         ["--dir", &dir],
         ["--save", ""],
         ["--appendonly", "no"],

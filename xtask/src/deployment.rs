@@ -1,7 +1,10 @@
 //! A master, its replicas and its sentinels, each a process of this test.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::SocketAddr;
+use std::process::{Child, Command};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -10,11 +13,15 @@ use crate::access::Access;
 use crate::builder::{self, Builder};
 use crate::error::StartError;
 use crate::fixture::{self, RedisFixture};
+use crate::location::Location;
 use crate::login::Login;
+use crate::network::Network;
 use crate::node::Node;
+use crate::process;
 use crate::sentinel::{Sentinel, Watch};
 use crate::server::Server;
 use crate::servers::Flavor;
+use crate::side::Side;
 use crate::tls::Certificates;
 
 /// The name of the master, unless another is chosen.
@@ -28,6 +35,7 @@ pub struct Deployment {
     servers: Vec<Server>,
     access: Access,
     certificates: Option<SharedCertificates>,
+    network: Option<Network>,
 }
 
 #[derive(Debug)]
@@ -58,6 +66,32 @@ impl Deployment {
         let shared = self.certificates.as_ref();
         &shared.expect("the deployment was started with tls").certificates.ca_pem
     }
+
+    /// Does something on a thread of its own that is on that side, as are the threads that it starts: a tokio runtime
+    /// made there reaches who is there.
+    ///
+    /// # Panics
+    /// Unless started with [`DeploymentBuilder::partitionable`], or as `work` does.
+    pub fn within<T: Send>(&self, side: Side, work: impl FnOnce() -> T + Send) -> T {
+        let there = self.network().side(side);
+        there.namespace().within(work).expect("a thread may go there")
+    }
+
+    /// Starts a process on that side.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    ///
+    /// # Panics
+    /// Unless started with [`DeploymentBuilder::partitionable`].
+    pub fn spawn(&self, side: Side, command: Command) -> io::Result<Child> {
+        process::spawn_at(command, Arc::clone(self.network().side(side)))
+    }
+
+    fn network(&self) -> &Network {
+        let network = self.network.as_ref();
+        network.expect("the deployment was started as partitionable")
+    }
 }
 
 impl RedisFixture for Deployment {
@@ -74,6 +108,12 @@ impl RedisFixture for Deployment {
     fn sentinels(&self) -> &[Server] {
         &self.sentinels
     }
+
+    fn partition(&self, cut_off: &[&Server]) {
+        let places = cut_off.iter().filter_map(|node| node.location().place());
+        let split = self.network().split(&places.collect::<Vec<_>>());
+        split.expect("a cable can be moved");
+    }
 }
 
 /// What to start, and how.
@@ -87,6 +127,7 @@ pub struct DeploymentBuilder {
     sentinels: usize,
     quorum: Option<usize>,
     first_ports: Option<FirstPorts>,
+    partitionable: bool,
     down_after: Duration,
     failover_timeout: Duration,
     patience: Duration,
@@ -115,6 +156,7 @@ impl DeploymentBuilder {
             sentinels: 3,
             quorum: None,
             first_ports: None,
+            partitionable: false,
             down_after: Duration::from_millis(1500),
             failover_timeout: Duration::from_secs(3),
             patience: Duration::from_secs(20),
@@ -146,6 +188,15 @@ impl DeploymentBuilder {
     #[must_use]
     pub fn ports(mut self, server: u16, sentinel: u16) -> Self {
         self.first_ports = Some(FirstPorts { server, sentinel });
+        self
+    }
+
+    /// Gives each server and sentinel a network namespace of its own, so that the deployment can be
+    /// [split](RedisFixture::partition). It takes Linux and root. Only who is on a [`Side`] of it reaches their
+    /// addresses ([`Deployment::within`], [`Deployment::spawn`]); their certificates are still for localhost.
+    #[must_use]
+    pub fn partitionable(mut self) -> Self {
+        self.partitionable = true;
         self
     }
 
@@ -238,10 +289,17 @@ impl DeploymentBuilder {
             self.server = tls.args(["--tls-replication", "yes"]);
         }
         let binary = self.server.binary_or_missing()?;
-        let servers = self.start_servers()?;
+        let network = self.partitionable.then(Network::create).transpose();
+        let mut network = network.map_err(StartError::NoNamespaces)?;
+        let mut locate = || Location::next(network.as_mut());
+        let servers = self.start_servers(&mut locate)?;
         let shared = certificates.as_ref().map(|shared| &shared.certificates);
         let first = self.first_ports.map(|first| first.sentinel);
-        let prepared = (0..self.sentinels).map(|number| Sentinel::prepare(number, nth(first, number), shared));
+        let prepared = (0..self.sentinels).map(|number| {
+            let location = locate()?;
+            Sentinel::prepare(number, nth(first, number), location, shared)
+        });
+        let prepared = prepared.collect::<Result<_, StartError>>()?;
         let watch = Watch {
             binary: &binary,
             access: &self.access,
@@ -251,12 +309,13 @@ impl DeploymentBuilder {
             failover_timeout: self.failover_timeout,
             patience: self.patience,
         };
-        let sentinels = Sentinel::start_all(prepared.collect::<Result<_, _>>()?, &watch)?;
+        let sentinels = Sentinel::start_all(prepared, &watch)?;
         let deployment = Deployment {
             sentinels,
             servers,
             access: self.access,
             certificates,
+            network,
         };
         await_settled(&deployment, self.patience)?;
         Ok(deployment)
@@ -272,10 +331,13 @@ impl DeploymentBuilder {
         builder::started_or_skip(self.start(), flavor)
     }
 
-    fn start_servers(&self) -> Result<Vec<Server>, StartError> {
-        let master = self.server(0, None).start()?;
+    fn start_servers(&self, mut locate: impl FnMut() -> io::Result<Location>) -> Result<Vec<Server>, StartError> {
+        let master = self.server(0, None).location(locate()?).start()?;
         let address = master.address();
-        let replicas = (1..=self.replicas).map(|number| self.server(number, Some(address)).start());
+        let replicas = (1..=self.replicas).map(|number| {
+            let replica = self.server(number, Some(address));
+            replica.location(locate()?).start()
+        });
         [Ok(master)].into_iter().chain(replicas).collect()
     }
 

@@ -24,6 +24,8 @@ pub enum StartError {
     Io(io::Error),
     /// This machine has no such server.
     Missing(String),
+    /// This machine or user may not have [network namespaces](crate::DeploymentBuilder::partitionable).
+    NoNamespaces(io::Error),
     /// Something else listens on the port that was asked for, or has it in reserve.
     PortTaken(u16),
     /// It runs and does not answer.
@@ -52,6 +54,10 @@ impl fmt::Display for StartError {
             }
             Self::Io(error) => write!(f, "server could not be run: {error}"),
             Self::Missing(wanted) => write!(f, "no {wanted} found; run `cargo xtask setup`"),
+            Self::NoNamespaces(error) => write!(
+                f,
+                "no network namespaces, which take Linux, root, `ip` and `unshare`: {error}"
+            ),
             Self::PortTaken(port) => write!(f, "port {port} of 127.0.0.1 is taken"),
             Self::Silent { binary, patience, log } => {
                 write!(f, "{} did not answer within {patience:?}:\n{log}", binary.display())
@@ -64,7 +70,7 @@ impl fmt::Display for StartError {
 impl Error for StartError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Io(error) => Some(error),
+            Self::Io(error) | Self::NoNamespaces(error) => Some(error),
             _ => None,
         }
     }

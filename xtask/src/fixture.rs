@@ -107,6 +107,23 @@ pub trait RedisFixture {
         Announcements::listen(self)
     }
 
+    /// Splits the deployment: no packet passes between those that are `cut_off` and all other servers and sentinels.
+    /// Both sides live on, each among themselves, and [`Node::connect`] reaches everybody. Takes the place of an earlier
+    /// split; connections that it cuts are silent, and not closed.
+    ///
+    /// # Panics
+    /// If the deployment was not started for this.
+    fn partition(&self, cut_off: &[&Self::Node]);
+
+    /// Ends a [`partition`](Self::partition). An old master that has been replaced meanwhile stays a master for 8 s or
+    /// longer, until Sentinel has made up its mind.
+    ///
+    /// # Panics
+    /// As [`partition`](Self::partition).
+    fn repair(&self) {
+        self.partition(&[]);
+    }
+
     /// Suspends the replicas of a master, those that run, and cuts them off: what it writes from now on is lost with it.
     /// Let them go on ([`Node::cont`]) within 5 s: sentinels leave out who has been silent for longer.
     ///

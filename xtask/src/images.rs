@@ -78,11 +78,14 @@ pub(crate) fn build() -> io::Result<()> {
 fn programs() -> io::Result<Vec<(PathBuf, Vec<&'static str>)>> {
     // The only one that comes with a client, which health checks need.
     let server = servers::find(Flavor::Redis70).ok_or_else(|| missing("Redis 7.0; run `cargo xtask setup`"))?;
-    Ok(vec![
+    let mut programs = vec![
         (fs::canonicalize(server)?, vec!["redis-server", "redis-sentinel"]),
         (on_path("redis-cli")?, vec!["redis-cli"]),
         (on_path("sh")?, vec!["sh"]),
-    ])
+    ];
+    // Only partitions need it.
+    programs.extend(on_path("ip").ok().map(|ip| (ip, vec!["ip"])));
+    Ok(programs)
 }
 
 fn on_path(program: &str) -> io::Result<PathBuf> {

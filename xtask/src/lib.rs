@@ -22,8 +22,13 @@ mod deployment;
 mod error;
 mod failover;
 mod fixture;
+mod location;
 mod login;
+#[cfg_attr(not(target_os = "linux"), path = "no_namespace.rs")]
+mod namespace;
+mod network;
 mod node;
+mod place;
 mod port;
 mod process;
 mod resp;
@@ -32,6 +37,7 @@ mod sentinel;
 mod server;
 pub mod servers;
 mod settled;
+mod side;
 mod tls;
 mod view;
 
@@ -47,3 +53,4 @@ pub use node::Node;
 pub use resp::{Connection, Reply};
 pub use server::Server;
 pub use servers::Flavor;
+pub use side::Side;

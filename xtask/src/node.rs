@@ -17,7 +17,7 @@ pub trait Node: fmt::Debug + Send + Sync {
     /// Where the others and clients find it, as sentinels announce it.
     fn address(&self) -> SocketAddr;
 
-    /// Opens a connection without TLS, logged in where it asks for a password.
+    /// Opens a connection without TLS, logged in where it asks for a password; also to a node that is cut off.
     ///
     /// # Errors
     /// When it does not answer within `timeout`, which also bounds each later read.
@@ -59,7 +59,7 @@ pub trait Node: fmt::Debug + Send + Sync {
 
 impl Node for Server {
     fn address(&self) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], self.announced_port()))
+        SocketAddr::from((self.location().address(), self.announced_port()))
     }
 
     fn connect(&self, timeout: Duration) -> io::Result<Connection> {

@@ -94,7 +94,11 @@ impl Connection {
     /// # Errors
     /// When nobody listens, or `timeout` is zero.
     pub fn open_at(address: SocketAddr, timeout: Duration) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, timeout)?;
+        Self::over(TcpStream::connect_timeout(&address, timeout)?, timeout)
+    }
+
+    /// Speaks over a stream that is open already; `timeout` bounds each read and write.
+    pub(crate) fn over(stream: TcpStream, timeout: Duration) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(timeout))?;
         stream.set_write_timeout(Some(timeout))?;

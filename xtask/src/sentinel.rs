@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::access::Access;
 use crate::configuration::Configuration;
 use crate::error::StartError;
+use crate::location::Location;
 use crate::port::Port;
 use crate::scratch;
 use crate::server::{Plan, Server};
@@ -30,6 +31,7 @@ pub(crate) struct Watch<'a> {
 pub(crate) struct Sentinel {
     port: Port,
     tls: Option<TlsListener>,
+    location: Location,
     id: String,
 }
 
@@ -37,12 +39,14 @@ impl Sentinel {
     pub(crate) fn prepare(
         number: usize,
         port: Option<u16>,
+        location: Location,
         certificates: Option<&Certificates>,
     ) -> Result<Self, StartError> {
         let tls = certificates.map(|certificates| TlsListener::create(certificates.clone()));
         Ok(Self {
             port: Port::given_or_picked(port)?,
             tls: tls.transpose()?,
+            location,
             id: format!("{:040x}", number + 1),
         })
     }
@@ -72,6 +76,7 @@ impl Sentinel {
             login: watch.access.sentinel.clone(),
             patience: watch.patience,
             port: self.port,
+            location: self.location,
             tls: self.tls,
             clock: None,
             dir,
@@ -83,7 +88,7 @@ impl Sentinel {
         let (master, replicas) = watch.servers.split_first().expect("a deployment has a master");
         let mut lines = vec![
             format!("port {}", self.port.number()),
-            "bind 127.0.0.1".to_owned(),
+            format!("bind {}", self.location.address()),
             format!("sentinel myid {}", self.id),
             format!(
                 "sentinel monitor {name} {} {} {}",
@@ -109,7 +114,8 @@ impl Sentinel {
         );
         lines.extend(all.iter().filter(|other| other.id != self.id).map(|other| {
             format!(
-                "sentinel known-sentinel {name} 127.0.0.1 {} {}",
+                "sentinel known-sentinel {name} {} {} {}",
+                other.location.address(),
                 other.announced_port(),
                 other.id
             )

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use crate::builder::Builder;
 use crate::clock::{SetClock, Shown};
 use crate::error::StartError;
+use crate::location::Location;
 use crate::login::Login;
 use crate::port::Port;
 use crate::process;
@@ -43,6 +44,7 @@ pub(crate) struct Plan {
     pub(crate) binary: PathBuf,
     pub(crate) args: Vec<String>,
     pub(crate) login: Option<Login>,
+    pub(crate) location: Location,
     pub(crate) patience: Duration,
     pub(crate) port: Port,
     pub(crate) tls: Option<TlsListener>,
@@ -94,10 +96,10 @@ impl Server {
         self.plan.port.number()
     }
 
-    /// `redis://127.0.0.1:PORT/`, without any password.
+    /// `redis://127.0.0.1:PORT/`, without any password; of a server in a namespace of its own with its address there.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}/", self.port())
+        format!("redis://{}:{}/", self.plan.location.address(), self.port())
     }
 
     /// `rediss://127.0.0.1:PORT/`.
@@ -116,6 +118,10 @@ impl Server {
     #[must_use]
     pub fn ca_pem(&self) -> &str {
         &self.tls_listener().certificates.ca_pem
+    }
+
+    pub(crate) fn location(&self) -> &Location {
+        &self.plan.location
     }
 
     /// The port under which replicas and sentinels know it: with TLS, if it has that.
@@ -185,7 +191,8 @@ impl Server {
     /// # Errors
     /// When the server does not answer within `timeout`, which also bounds each later read.
     pub fn connect(&self, timeout: Duration) -> io::Result<Connection> {
-        let mut connection = Connection::open(self.port(), timeout)?;
+        let stream = self.plan.location.dial(self.port(), timeout)?;
+        let mut connection = Connection::over(stream, timeout)?;
         if let Some(login) = &self.plan.login {
             connection.command(&login.auth())?;
         }
@@ -292,7 +299,7 @@ impl Server {
     fn launch(&self, args: &[&str]) -> Result<(), StartError> {
         let mut command = self.server_command()?;
         command.args(args);
-        let child = process::spawn(command)?;
+        let child = self.plan.location.spawn(command)?;
         self.running().child = Some(child);
         self.wait_until_ready().inspect_err(|_| self.kill())
     }

@@ -9,14 +9,19 @@ use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 use std::thread;
 
+use crate::error::StartError;
+use crate::network::Network;
 use crate::{Builder, Server};
 
 /// Names one server binary, which comes before any other.
 pub const BINARY_VARIABLE: &str = "SEMAFENCE_REDIS_BIN";
 /// Names the directory for installed servers; `target/servers` of the workspace unless set.
 pub const DIRECTORY_VARIABLE: &str = "SEMAFENCE_SERVERS_DIR";
-/// Says what may not be skipped: `1` for everything, or a list like `redis-6.2,valkey-9.1`.
+/// Says what may not be skipped: `1` for everything, or a list like `redis-6.2,valkey-9.1,namespaces`.
 pub const REQUIRE_VARIABLE: &str = "SEMAFENCE_REQUIRE_SERVERS";
+
+/// The name of [network namespaces](crate::DeploymentBuilder::partitionable) in that list.
+pub const NAMESPACES: &str = "namespaces";
 
 const PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
 
@@ -221,26 +226,49 @@ pub fn workspace() -> &'static Path {
         .expect("xtask is a directory of the workspace")
 }
 
-/// Says that the calling test cannot run here.
+/// Whether a deployment can be [split](crate::DeploymentBuilder::partitionable) here.
+#[must_use]
+pub fn namespaces_available() -> bool {
+    Network::create().is_ok()
+}
+
+/// Says that the calling test cannot run here for want of a server.
 pub(crate) fn skip(missing: &str, flavor: Option<Flavor>) {
+    let reason = format!("no {missing} found; run `cargo xtask setup`");
+    skip_unless(required(flavor, &setting()), &reason);
+}
+
+/// Says that the calling test cannot run here for want of network namespaces.
+pub(crate) fn skip_where_no_namespaces_are(error: &StartError) {
+    skip_unless(requires(NAMESPACES, &setting()), &error.to_string());
+}
+
+fn skip_unless(required: bool, reason: &str) {
     let current = thread::current();
-    let test = current.name().unwrap_or("a test");
-    let line = format!("{test}: no {missing} found; run `cargo xtask setup`");
-    assert!(
-        !required(flavor, &env::var(REQUIRE_VARIABLE).unwrap_or_default()),
-        "{line}"
-    );
+    let line = format!("{}: {reason}", current.name().unwrap_or("a test"));
+    assert!(!required, "{line}");
     // Not eprintln: the test harness shows that only when the test fails.
     let _a_closed_stderr_is_fine = writeln!(io::stderr(), "SKIPPED {line}");
 }
 
 /// Any server (`None`) is required as soon as one flavor is.
 fn required(flavor: Option<Flavor>, setting: &str) -> bool {
-    match (setting.trim(), flavor) {
-        ("" | "0", _) => false,
-        ("1", _) | (_, None) => true,
-        (list, Some(flavor)) => list.split(',').any(|id| id.trim() == flavor.id()),
+    match flavor {
+        Some(flavor) => requires(flavor.id(), setting),
+        None => Flavor::ALL.iter().any(|flavor| requires(flavor.id(), setting)),
     }
+}
+
+fn requires(what: &str, setting: &str) -> bool {
+    match setting.trim() {
+        "" | "0" => false,
+        "1" => true,
+        list => list.split(',').any(|id| id.trim() == what),
+    }
+}
+
+fn setting() -> String {
+    env::var(REQUIRE_VARIABLE).unwrap_or_default()
 }
 
 fn named_binary() -> Option<PathBuf> {
@@ -283,6 +311,9 @@ mod tests {
         assert!(required(Some(Flavor::Redis62), "redis-7.0, redis-6.2"));
         assert!(!required(Some(Flavor::Valkey91), "redis-7.0,redis-6.2"));
         assert!(required(None, "redis-7.0"));
+        assert!(!required(None, "namespaces"));
+        assert!(requires(NAMESPACES, "redis-7.0,namespaces") && requires(NAMESPACES, "1"));
+        assert!(!requires(NAMESPACES, "redis-7.0"));
     }
 
     #[test]

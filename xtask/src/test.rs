@@ -84,11 +84,12 @@ fn cargo_test(args: &[&str]) -> Command {
     command
 }
 
-/// What the caller asked for, or else every flavor that this machine has.
+/// What the caller asked for, or else every flavor that this machine has, and namespaces where there are any.
 fn required() -> String {
     std::env::var(servers::REQUIRE_VARIABLE).unwrap_or_else(|_| {
         let found = Flavor::ALL.into_iter().filter(|flavor| servers::available(*flavor));
-        found.map(Flavor::id).collect::<Vec<_>>().join(",")
+        let namespaces = servers::namespaces_available().then_some(servers::NAMESPACES);
+        found.map(Flavor::id).chain(namespaces).collect::<Vec<_>>().join(",")
     })
 }
 

@@ -31,7 +31,7 @@ pub const CORE: &[Edit] = &[
     Edit::instead(
         "heartbeat_stops_after_the_first_error",
         "keeper.rs",
-        "if «state.schedule.failed(holder, self.clock.now())» {",
+        "if «state.schedule.failed(holder, asked_at)» {",
         "false",
     ),
     Edit::instead(
