@@ -17,11 +17,12 @@ pub(crate) struct Link<'a> {
 }
 
 impl Document {
-    const PATHS: [&'static str; 5] = [
+    const PATHS: [&'static str; 6] = [
         "README.md",
         "ARCHITECTURE.md",
         "CONTRIBUTING.md",
         "CHANGELOG.md",
+        "examples/README.md",
         "lua/README.md",
     ];
 

@@ -6,6 +6,7 @@ mod ci;
 mod images;
 mod setup;
 mod soak;
+mod stay;
 mod step;
 mod test;
 mod up;
@@ -23,6 +24,8 @@ cargo xtask soak [ARGS]      fresh seeds on the simulator, 10 minutes or --minut
 cargo xtask up single        a server on port 6379, until ctrl-c; --port N for another first port
 cargo xtask up sentinel      a master on 6379, replicas on 6380 and 6381, sentinels on 26379 to 26381
 cargo xtask up quorum        three independent masters on 6379 to 6381
+cargo xtask up single -- COMMAND
+                             any of the three on free ports, while a command runs that finds SEMAFENCE_URL
 cargo xtask images           the image semafence/redis:local for containers, from the servers of this machine
 cargo xtask help             this text
 
