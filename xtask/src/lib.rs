@@ -26,6 +26,7 @@ mod login;
 mod node;
 mod port;
 mod process;
+pub mod prometheus;
 mod resp;
 mod scratch;
 mod sentinel;
