@@ -49,3 +49,8 @@ async fn print_for(time: Duration) -> u64 {
     tokio::time::sleep(time).await;
     time.as_secs() / 10
 }
+
+#[test]
+fn it_runs_to_its_end() -> Result<(), Error> {
+    main()
+}

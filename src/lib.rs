@@ -1,7 +1,7 @@
 #![forbid(unsafe_code)]
 // So that the examples of the documents are compiled, and run where they need no server.
 #![cfg_attr(doctest, doc = include_str!("../README.md"))]
-#![cfg_attr(all(doctest, feature = "conformance"), doc = include_str!("../CONTRIBUTING.md"))]
+#![cfg_attr(doctest, doc = include_str!("../CONTRIBUTING.md"))]
 //! Distributed counting semaphores and mutexes with leases, fencing tokens and a fair queue.
 //!
 //! This crate is the core: what a user can observe, without a driver. Programs take a backend, which brings the core along:
@@ -32,8 +32,9 @@
 //! - A resource that is guarded checks slot and [`FencingToken`] with a [`Fence`], or with a table of its own.
 //! - [`blocking`] is the same API for threads that run no async code.
 //! - [`Error`] has one variant for each thing that a caller would do differently.
-//! - [`guide`] has what is too long for an item: [what `tracing` is told](guide::tracing), and [how to come from the
-//!   predecessors](guide::migrating).
+//! - [`guide`] has what is too long for an item: [what is guaranteed under which fault](guide::guarantees), [how to run
+//!   it](guide::operations), [what `tracing` is told](guide::tracing), [how to come from the predecessors](guide::migrating),
+//!   and [how to write a backend](guide::writing_a_backend).
 //! - [`LockBackend`] and [`Clock`] are the seams for who writes a backend; the feature `conformance` has the tests for it.
 //!
 //! # Features

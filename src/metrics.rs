@@ -34,8 +34,9 @@
 //! - `semafence_permits_limit` and `semafence_token` are set at each grant; over processes take the maximum.
 //! - `semafence_lease_remaining_seconds` is set whenever a refresh was answered or has failed, for all permits of the name
 //!   in this process, by the local clock: a third of the ttl after a refresh at the latest it is near the ttl again, and
-//!   while refreshes fail it falls with each try. It is not there before the first refresh, and keeps its last value when
-//!   nothing is held any more: `semafence_lease_remaining_seconds < 5 and semafence_permits_held > 0` is an alert.
+//!   while refreshes fail it falls with each try. It is not there before the first refresh, is set anew by a later grant, and
+//!   keeps its last value when nothing is held any more: `semafence_lease_remaining_seconds < 5 and
+//!   semafence_permits_held > 0` is an alert.
 //! - A call that its caller drops within [`Claim::timeout`](crate::Claim::timeout) is not in `semafence_command_seconds`;
 //!   later it is an error.
 //! - The recorder must be the global one: the keeper tells from a thread of its own.

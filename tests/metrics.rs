@@ -225,6 +225,26 @@ fn what_is_left_of_leases_is_that_of_the_first_to_end_whichever_client_was_asked
 }
 
 #[test]
+fn what_was_left_of_a_lease_that_was_lost_is_not_told_of_the_next_one() {
+    play(|sim, told| async move {
+        let client = sim.client();
+        // Of a name of its own: leases of all clients in the process count, those of other tests as well.
+        let mutex = client.mutex("after a loss").ttl(TTL).build().unwrap();
+        let remaining = || told.try_series("semafence_lease_remaining_seconds", r#"semaphore="after a loss""#);
+        let lost = mutex.lock().await.unwrap();
+        client.backend().process().partition();
+        lost.lost().await;
+        assert!(remaining() < Some(0.5), "{:?}", remaining());
+
+        client.backend().process().repair();
+        drop(lost);
+        let _next = mutex.lock().await.unwrap();
+
+        assert!(remaining() > Some(2.8), "{:?}", remaining());
+    });
+}
+
+#[test]
 fn a_recorder_that_comes_later_is_told_from_then_on_and_never_of_less_than_nothing() {
     semafence_sim::run(1, |sim| async move {
         let client = sim.client();

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ pub(crate) struct Emitter {
     hold: OnceLock<Key>,
     refreshes: Keys<{ Refreshed::LABELS.len() }>,
     lease_remaining: OnceLock<Key>,
+    is_lease_remaining_told: AtomicBool,
     losses: Keys<{ Lost::LABELS.len() }>,
     releases: Keys<{ Released::LABELS.len() }>,
     returns: Keys<{ Returned::LABELS.len() }>,
@@ -53,6 +55,7 @@ impl Emitter {
             hold: OnceLock::new(),
             refreshes: Default::default(),
             lease_remaining: OnceLock::new(),
+            is_lease_remaining_told: AtomicBool::new(false),
             losses: Default::default(),
             releases: Default::default(),
             returns: Default::default(),
@@ -110,6 +113,7 @@ impl Emitter {
     }
 
     fn lease_remaining(&self, remaining: Duration) {
+        self.is_lease_remaining_told.store(true, Ordering::Relaxed);
         gauge(self.key(&self.lease_remaining, &known::LEASE_REMAINING)).set(remaining);
     }
 
@@ -209,6 +213,14 @@ pub(crate) fn sample_leases<'a>(meters: impl Iterator<Item = &'a Arc<Meter>>) {
         if let Some(remaining) = least::remaining(name) {
             meter.emitter.lease_remaining(remaining);
         }
+    }
+}
+
+/// A lease has begun. What was told of an earlier one, which may have ended at risk, must not be taken for this one's; where
+/// nothing was ever told there is nothing to correct, and short holds do not pay for it.
+pub(crate) fn lease_began(meter: &Arc<Meter>) {
+    if meter.emitter.is_lease_remaining_told.load(Ordering::Relaxed) {
+        sample_leases(std::iter::once(meter));
     }
 }
 

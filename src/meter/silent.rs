@@ -62,3 +62,5 @@ pub(crate) fn describe() {}
 pub(crate) fn join(_: &Arc<Meter>) {}
 
 pub(crate) fn sample_leases<'a>(_: impl Iterator<Item = &'a Arc<Meter>>) {}
+
+pub(crate) fn lease_began(_: &Arc<Meter>) {}

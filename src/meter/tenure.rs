@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::clock::Instant;
 use crate::meter::Meter;
-use crate::meter::facade::Raised;
+use crate::meter::facade::{self, Raised};
 
 /// Measures one permit while its lease lives. Dropped without an end it was never anybody's.
 #[derive(Debug)]
@@ -19,6 +19,7 @@ pub(crate) struct Tenure {
 impl Tenure {
     pub(crate) fn begin(meter: &Arc<Meter>, slots: u32, deadline: Instant) -> Self {
         meter.lock().begin(slots, deadline);
+        facade::lease_began(meter);
         Self {
             meter: Arc::clone(meter),
             since: meter.clock.now(),

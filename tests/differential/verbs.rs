@@ -103,14 +103,14 @@ impl Cast {
             .map(|name| Name::new("diff", name).unwrap())
             .collect();
         let claims = (0..HOLDERS).map(|holder| draw_claim(random, &names, holder)).collect();
-        let (trouble, client_time) = (*one(random, &[0, 5, 20]), random.chance(15));
+        let (trouble, time) = (*one(random, &[0, 5, 20]), random.below(100));
         Self {
             names,
             claims,
             now_us: START_US,
             trouble,
-            client_time,
-            stepless: random.chance(15),
+            client_time: time < 15,
+            stepless: (15..30).contains(&time),
         }
     }
 

@@ -16,13 +16,21 @@ pub(crate) struct Link<'a> {
     pub(crate) target: &'a str,
 }
 
+/// How pages that are not read in the repository lead into it.
+const REPOSITORY: &str = "https://github.com/semafence/semafence/blob/main/";
+
 impl Document {
-    const PATHS: [&'static str; 5] = [
+    const PATHS: [&'static str; 10] = [
         "README.md",
         "ARCHITECTURE.md",
         "CONTRIBUTING.md",
         "CHANGELOG.md",
+        "deploy/README.md",
+        "examples/README.md",
         "lua/README.md",
+        "src/guide/backend.md",
+        "src/guide/guarantees.md",
+        "src/guide/operations.md",
     ];
 
     pub(crate) fn all() -> Vec<Self> {
@@ -30,8 +38,13 @@ impl Document {
     }
 
     pub(crate) fn read(path: &'static str) -> Self {
-        let text = fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let text = Self::read_any(path);
         Self { path, text }
+    }
+
+    /// The text of any file of the repository.
+    pub(crate) fn read_any(path: &str) -> String {
+        fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
     pub(crate) fn links(&self) -> Vec<Link<'_>> {
@@ -58,8 +71,17 @@ impl Document {
             .collect()
     }
 
-    /// Where a relative link leads, from the root.
+    /// Whether a link leads to no file of the repository: to a page of the web, an item of the code, a section.
+    pub(crate) fn is_elsewhere(&self, target: &str) -> bool {
+        let is_a_page = target.contains("://") && !target.starts_with(REPOSITORY);
+        target.is_empty() || is_a_page || target.starts_with("crate::")
+    }
+
+    /// Where a link into the repository leads: relative, or as it has to be in what is read elsewhere.
     pub(crate) fn resolve(&self, target: &str) -> PathBuf {
+        if let Some(path) = target.strip_prefix(REPOSITORY) {
+            return root().join(path);
+        }
         let directory = Path::new(self.path).parent().expect("a file is in a directory");
         root().join(directory).join(target)
     }

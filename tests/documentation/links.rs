@@ -10,8 +10,7 @@ fn every_link_into_the_repository_leads_to_a_file() {
     for document in Document::all() {
         for link in document.links() {
             let (path, _section) = link.target.split_once('#').unwrap_or((link.target, ""));
-            let is_ours = !path.is_empty() && !path.contains("://");
-            if is_ours && !document.resolve(path).exists() {
+            if !document.is_elsewhere(path) && !document.resolve(path).exists() {
                 broken.push(format!("{}: {}", document.path, link.target));
             }
         }

@@ -1,7 +1,9 @@
 //! What the documents say about the tree is so.
 
+mod deploy;
 mod document;
 mod links;
 mod migrating;
+mod promql;
 mod rights;
 mod tables;

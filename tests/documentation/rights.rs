@@ -22,13 +22,19 @@ const SPARED: [&str; 2] = ["+script|exists", "+script|load"];
 
 /// `ACL SETUSER` of the README, word for word.
 fn rights() -> Vec<String> {
-    let readme = Document::read("README.md");
-    let (_, from) = readme
-        .text
-        .split_once("ACL SETUSER ")
-        .expect("the README has an ACL line");
+    rights_in("README.md")
+}
+
+fn rights_in(document: &'static str) -> Vec<String> {
+    let document = Document::read(document);
+    let (_, from) = document.text.split_once("ACL SETUSER ").expect("there is an ACL line");
     let (line, _) = from.split_once("```").expect("the line ends with its block");
     line.replace('\\', " ").split_whitespace().map(str::to_owned).collect()
+}
+
+#[test]
+fn the_guide_has_the_rights_of_the_readme() {
+    assert_eq!(rights_in("src/guide/operations.md"), rights());
 }
 
 fn grant_rights(server: &Server, rights: &[String]) {

@@ -59,3 +59,20 @@ fn every_file_of_the_core_is_in_the_table_of_the_architecture() {
 
     assert!(missing.is_empty(), "{missing:?}");
 }
+
+#[test]
+fn every_example_is_in_the_table_of_the_examples() {
+    let table = Document::read("examples/README.md");
+    let packages = fs::read_dir(root().join("examples")).expect("the examples' directory");
+    let programs = fs::read_dir(root().join("examples/recipes/src/bin")).expect("the recipes' directory");
+    let names = packages.chain(programs).map(|file| {
+        let path = file.expect("a file").path();
+        path.file_stem().expect("a name").to_string_lossy().into_owned()
+    });
+
+    let missing: Vec<_> = names
+        .filter(|name| !["README", "recipes"].contains(&name.as_str()) && !table.text.contains(&format!("[{name}](")))
+        .collect();
+
+    assert!(missing.is_empty(), "{missing:?}");
+}

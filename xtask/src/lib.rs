@@ -31,6 +31,7 @@ mod node;
 mod place;
 mod port;
 mod process;
+pub mod prometheus;
 mod resp;
 mod scratch;
 mod sentinel;

@@ -2,10 +2,12 @@
 
 #![forbid(unsafe_code)]
 
+mod api;
 mod ci;
 mod images;
 mod setup;
 mod soak;
+mod stay;
 mod step;
 mod test;
 mod up;
@@ -19,10 +21,13 @@ cargo xtask setup --check    only say what is there; fails if a server is missin
 cargo xtask test [ARGS]      setup, then every test and doctest; ARGS go to `cargo test`
 cargo xtask test --quick     without setup, skipping what needs a server that is not there
 cargo xtask ci               all that .ci/run runs: format, lints, docs, licences, tests
+cargo xtask api              which other crates each library's public API names; needs a nightly toolchain
 cargo xtask soak [ARGS]      fresh seeds on the simulator, 10 minutes or --minutes N; ARGS go to `semafence sim`
 cargo xtask up single        a server on port 6379, until ctrl-c; --port N for another first port
 cargo xtask up sentinel      a master on 6379, replicas on 6380 and 6381, sentinels on 26379 to 26381
 cargo xtask up quorum        three independent masters on 6379 to 6381
+cargo xtask up single -- COMMAND
+                             any of the three on free ports, while a command runs that finds SEMAFENCE_URL
 cargo xtask images           the image semafence/redis:local for containers, from the servers of this machine
 cargo xtask help             this text
 
@@ -41,6 +46,7 @@ fn main() -> ExitCode {
         ["setup", "--check"] => setup::check(),
         ["test", "--quick", rest @ ..] => test::quick(rest),
         ["test", rest @ ..] => test::all(rest),
+        ["api"] => api::run(),
         ["ci"] => ci::run(),
         ["soak", rest @ ..] => soak::run(rest),
         ["up", rest @ ..] => up::run(rest),

@@ -238,6 +238,12 @@ pub(crate) fn skip(missing: &str, flavor: Option<Flavor>) {
     skip_unless(required(flavor, &setting()), &reason);
 }
 
+/// As [`skip`], for what has an id and is no server.
+pub(crate) fn skip_other(missing: &str, id: &str) {
+    let reason = format!("no {missing} found; run `cargo xtask setup`");
+    skip_unless(requires(id, &setting()), &reason);
+}
+
 /// Says that the calling test cannot run here for want of network namespaces.
 pub(crate) fn skip_where_no_namespaces_are(error: &StartError) {
     skip_unless(requires(NAMESPACES, &setting()), &error.to_string());

@@ -1,4 +1,4 @@
-//! `cargo xtask setup`: installs the servers that tests need, as far as they are missing.
+//! `cargo xtask setup`: installs the servers and the `promtool` that tests need, as far as they are missing.
 
 use std::env::consts::{ARCH, OS};
 use std::fs;
@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use tempfile::TempDir;
+use xtask::prometheus;
 use xtask::servers::{self, Flavor, Installed};
 
 type Outcome = Result<(), String>;
 
 /// Installs what is missing; fails only if not one server could be had.
 pub(crate) fn install() -> ExitCode {
+    install_prometheus_if_missing();
     let found = servers::scan();
     let before = Flavor::ALL.map(|flavor| has(&found, flavor));
     if before == [true; Flavor::ALL.len()] {
@@ -30,11 +32,11 @@ pub(crate) fn install() -> ExitCode {
     verdict(!found.is_empty())
 }
 
-/// Reports what is there; fails if a flavor is missing.
+/// Reports what is there; fails if a flavor, or `promtool`, is missing.
 pub(crate) fn check() -> ExitCode {
     let found = servers::scan();
     report(&found);
-    verdict(Flavor::ALL.into_iter().all(|flavor| has(&found, flavor)))
+    verdict(Flavor::ALL.into_iter().all(|flavor| has(&found, flavor)) && prometheus::find("promtool").is_some())
 }
 
 fn verdict(good: bool) -> ExitCode {
@@ -52,6 +54,10 @@ fn report(found: &[Installed]) {
             Some(installed) => println!("{name:10}  {:13}  {}", installed.version, installed.path.display()),
             None => println!("{name:10}  missing        {}", advice(flavor)),
         }
+    }
+    match prometheus::find("promtool") {
+        Some(path) => println!("promtool                   {}", path.display()),
+        None => println!("promtool    missing        run setup on Debian, or put it on the PATH"),
     }
     if found.is_empty() {
         let variable = servers::BINARY_VARIABLE;
@@ -101,6 +107,46 @@ fn install_debian(flavor: Flavor) -> Outcome {
         symlink(PROGRAM, &link).map_err(in_words)?;
     }
     verify(&directory.join("redis-server"), flavor)
+}
+
+/// Only tests of the alerts and the dashboard need it, so its absence is no failure.
+fn install_prometheus_if_missing() {
+    if prometheus::PROGRAMS
+        .iter()
+        .all(|program| prometheus::find(program).is_some())
+    {
+        return;
+    }
+    println!("prometheus: installing");
+    match install_prometheus() {
+        Ok(()) => println!("prometheus: installed"),
+        Err(reason) => println!("prometheus: not installed: {reason}"),
+    }
+}
+
+/// Takes the programs out of Debian's package without installing it: it would bring a system service.
+fn install_prometheus() -> Outcome {
+    let dir = TempDir::new().map_err(in_words)?;
+    if rustix::process::geteuid().is_root() {
+        // Lists may be missing; without root they have to be there.
+        quietly(Command::new("apt-get").args(["-q", "-o", "DPkg::Lock::Timeout=120", "update"]))?;
+    }
+    quietly(
+        Command::new("apt-get")
+            .args(["-q", "download", prometheus::ID])
+            .current_dir(dir.path()),
+    )?;
+    let files = files(dir.path()).map_err(in_words)?;
+    let package = files.iter().find(|file| has_extension(file, "deb"));
+    let package = package.ok_or("apt-get saved no package")?;
+    quietly(Command::new("dpkg-deb").arg("--extract").arg(package).arg(dir.path()))?;
+    let directory = servers::directory().join(prometheus::ID);
+    fs::create_dir_all(&directory).map_err(in_words)?;
+    for program in prometheus::PROGRAMS {
+        place(&dir.path().join("usr/bin").join(program), &directory).map_err(in_words)?;
+    }
+    let promtool = directory.join("promtool");
+    quietly(Command::new(promtool).arg("--version"))
 }
 
 fn apt_install(packages: &[&str]) -> Outcome {
@@ -206,19 +252,23 @@ impl Wheel {
         Ok(command)
     }
 
-    /// Copies the program to where tests look, in one step: another setup may be running.
     fn place(&self, program: &Path) -> io::Result<PathBuf> {
         let directory = servers::directory().join(self.flavor.id());
         fs::create_dir_all(&directory)?;
-        let name = program.file_name().expect("a program has a name");
-        let staging = TempDir::new_in(&directory)?;
-        let staged = staging.path().join(name);
-        fs::copy(program, &staged)?;
-        fs::set_permissions(&staged, fs::Permissions::from_mode(0o755))?;
-        let target = directory.join(name);
-        fs::rename(&staged, &target)?;
-        Ok(target)
+        place(program, &directory)
     }
+}
+
+/// Copies a program to where tests look, in one step: another setup may be running.
+fn place(program: &Path, directory: &Path) -> io::Result<PathBuf> {
+    let name = program.file_name().expect("a program has a name");
+    let staging = TempDir::new_in(directory)?;
+    let staged = staging.path().join(name);
+    fs::copy(program, &staged)?;
+    fs::set_permissions(&staged, fs::Permissions::from_mode(0o755))?;
+    let target = directory.join(name);
+    fs::rename(&staged, &target)?;
+    Ok(target)
 }
 
 /// `python3 -m pip`, installed first if this machine lacks it and we are root.

@@ -60,7 +60,12 @@ pub(crate) fn cargo(args: &[&str]) -> Command {
         .args(args)
         .current_dir(servers::workspace())
         .stdin(Stdio::null());
-    // What `cargo run` tells this program about its package would make build scripts run again.
+    forget_cargo(&mut command);
+    command
+}
+
+/// Keeps from a command what `cargo run` has told this program about its package: it would make build scripts run again.
+pub(crate) fn forget_cargo(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let about_xtask = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
         if about_xtask
@@ -70,7 +75,6 @@ pub(crate) fn cargo(args: &[&str]) -> Command {
             command.env_remove(name);
         }
     }
-    command
 }
 
 /// Runs a command to its end, saying why if it cannot be run.

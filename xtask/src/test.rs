@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::ops::AddAssign;
 use std::process::{Command, ExitCode, Stdio};
 
+use xtask::prometheus;
 use xtask::servers::{self, Flavor};
 
 use crate::{images, setup, step};
@@ -84,12 +85,18 @@ fn cargo_test(args: &[&str]) -> Command {
     command
 }
 
-/// What the caller asked for, or else every flavor that this machine has, and namespaces where there are any.
+/// What the caller asked for, or else all that this machine has: servers, namespaces, `promtool`.
 fn required() -> String {
     std::env::var(servers::REQUIRE_VARIABLE).unwrap_or_else(|_| {
         let found = Flavor::ALL.into_iter().filter(|flavor| servers::available(*flavor));
         let namespaces = servers::namespaces_available().then_some(servers::NAMESPACES);
-        found.map(Flavor::id).chain(namespaces).collect::<Vec<_>>().join(",")
+        let promtool = prometheus::find("promtool").map(|_| prometheus::ID);
+        found
+            .map(Flavor::id)
+            .chain(namespaces)
+            .chain(promtool)
+            .collect::<Vec<_>>()
+            .join(",")
     })
 }
 

@@ -110,3 +110,17 @@ fn a_port_that_is_taken_is_named_with_the_way_out() {
     assert!(stderr.contains(&format!("port {} ", server.port())), "{stderr}");
     assert!(stderr.contains("--port N"), "{stderr}");
 }
+
+#[test]
+fn a_command_finds_the_address_and_nothing_is_left_when_it_ends() {
+    let Some(_server) = any_server_or_skip() else { return };
+
+    let script = "echo at ${SEMAFENCE_URL#redis://127.0.0.1:}; exit 7";
+    let out = up(&["single", "--", "sh", "-c", script]).output().unwrap();
+
+    let stdout = String::from_utf8(out.stdout).unwrap();
+    let port = stdout.lines().find_map(|line| line.strip_prefix("at ")).unwrap();
+    let port: u16 = port.trim_end_matches('/').parse().unwrap();
+    assert_eq!(out.status.code(), Some(7), "the command's own code");
+    assert!(Connection::open(port, Duration::from_secs(1)).is_err(), "{port}");
+}
