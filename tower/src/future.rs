@@ -110,7 +110,11 @@ impl Settings {
     fn judge(&self, entered: Result<OwnedPermit, Rejection>) -> Result<Option<Tenure>, Rejection> {
         match entered {
             Ok(permit) => Ok(Some(Tenure::new(permit, self.on_loss))),
-            Err(Rejection::Failed(Error::Backend { .. })) if self.on_outage == OnOutage::Admit => Ok(None),
+            Err(Rejection::Failed(Error::Backend { .. } | Error::Unacknowledged { .. }))
+                if self.on_outage == OnOutage::Admit =>
+            {
+                Ok(None)
+            }
             Err(rejection) => Err(rejection),
         }
     }

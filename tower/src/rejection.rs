@@ -16,6 +16,7 @@ use semafence::{Error, Name};
 /// | [`Error::TimedOut`]: none came free in time | [`busy_status`] | yes | `queue_timeout` |
 /// | [`Error::QueueFull`]: too many wait | [`busy_status`] | yes | `queue_full` |
 /// | [`Error::Backend`]: the backend failed or was not reached | 503 | if it may pass | `backend_unavailable` |
+/// | [`Error::Unacknowledged`]: too few replicas have the grant | 503 | yes | `backend_unavailable` |
 /// | [`Error::Closed`]: the client is closed, this process ends | 503 | yes | `closed` |
 /// | [`Error::Lost`]: the lease ended before there was a response | 503 | yes | `lease_lost` |
 /// | [`Error::Removed`]: an operator ended the wait | 503 | no | `removed` |
@@ -120,7 +121,7 @@ impl Line {
                     "too many requests at once, none ended in time",
                 ),
                 Error::QueueFull { .. } => (busy, true, "queue_full", "too many requests wait already"),
-                Error::Backend { .. } => {
+                Error::Backend { .. } | Error::Unacknowledged { .. } => {
                     let retry = error.is_transient();
                     (unavailable, retry, "backend_unavailable", "the limit cannot be checked")
                 }

@@ -38,6 +38,20 @@ fn while_the_backend_is_down_requests_are_503_at_once_and_then_served_again() {
 }
 
 #[test]
+fn too_few_replicas_are_an_outage() {
+    semafence_sim::run(3, |sim| async move {
+        let client = sim.client();
+        let wanting = || limit(&client, 1).configure(|config| config.acks = 1);
+        let (strict, lenient) = (wanting(), wanting().on_outage(OnOutage::Admit));
+
+        let refused = App::new(strict.build().unwrap()).send(request("a")).await;
+        let let_in = App::new(lenient.build().unwrap()).send(request("b")).await;
+
+        assert_eq!([refused.status(), let_in.status()], [503, 200]);
+    });
+}
+
+#[test]
 fn while_the_backend_is_down_requests_are_let_in_if_so_chosen() {
     semafence_sim::run(2, |sim| async move {
         let client = sim.client();
