@@ -21,10 +21,11 @@ mod status;
 mod table;
 mod watch;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 
 use crate::args::{Args, Command, Global};
 use crate::failure::Failure;
@@ -79,7 +80,11 @@ fn load(global: &Global) -> Result<Settings, Failure> {
 
 /// Help and version are answers; everything else is a usage error.
 fn tell(error: &clap::Error) -> ExitCode {
-    let _unwritable_is_fine = error.print();
+    let _unwritable_is_fine = match error.kind() {
+        // Where a variable is set, clap finds the line not empty, and would name commands that are not for users.
+        ErrorKind::MissingSubcommand => write!(io::stderr(), "{}", Args::command().render_help()),
+        _ => error.print(),
+    };
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
         _ => ExitCode::from(exit::USAGE),

@@ -4,6 +4,7 @@ mod deploy;
 mod document;
 mod links;
 mod migrating;
+mod packages;
 mod promql;
 mod rights;
 mod tables;

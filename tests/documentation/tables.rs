@@ -76,3 +76,32 @@ fn every_example_is_in_the_table_of_the_examples() {
 
     assert!(missing.is_empty(), "{missing:?}");
 }
+
+/// It is compiled there: the core has neither axum nor the layer among its own dependencies.
+#[test]
+fn the_web_service_of_the_readme_is_the_example_of_the_layer() {
+    let layer = Document::read("tower/src/lib.rs");
+    let lines = layer
+        .text
+        .lines()
+        .filter_map(|line| line.strip_prefix("//! "))
+        .map(str::trim);
+    let compiled: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
+    let readme = Document::read("README.md");
+    let (_, service) = readme.text.split_once("```rust,ignore\n").expect("a web service");
+    let (service, _) = service.split_once("```").expect("an end");
+
+    let is_frame = |line: &&str| {
+        ["#[tokio::main]", "async fn main()", "Ok(())", "}"]
+            .iter()
+            .any(|start| line.starts_with(start))
+    };
+    let missing: Vec<&str> = service
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !is_frame(line) && !compiled.contains(line))
+        .collect();
+
+    assert!(missing.is_empty(), "{missing:?}");
+    assert!(service.lines().count() > 20);
+}

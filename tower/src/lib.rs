@@ -26,10 +26,14 @@
 //!
 //! let app = Router::new().route("/", get(async || "hello")).layer(limit);
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
-//! axum::serve(listener, app).await?;
-//! client.close().await; // Gives back what is still out.
+//! axum::serve(listener, app).with_graceful_shutdown(interrupted()).await?;
+//! client.close().await; // Without these two, permits of requests in flight would be taken for one ttl more.
 //! # Ok(())
 //! # }
+//!
+//! async fn interrupted() {
+//!     let _without_signals_it_ends_by_force = tokio::signal::ctrl_c().await; // And SIGTERM, in production.
+//! }
 //! ```
 //!
 //! A limit for each client and route, larger for some, without waiting; on the simulator, so it needs no server:

@@ -1,15 +1,12 @@
 //! `cargo xtask ci`: all that a submission must pass.
 
-use std::env;
-use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use xtask::servers;
 
 use crate::step::{Steps, cargo, succeeds};
 use crate::test::{self, Counts};
-
-const CARGO_DENY_VERSION: &str = "0.20.2";
+use crate::tools;
 
 pub(crate) fn run() -> ExitCode {
     let mut steps = Steps::default();
@@ -30,6 +27,8 @@ pub(crate) fn run() -> ExitCode {
         let doc = ["doc", "--workspace", "--no-deps", "--all-features"];
         succeeds(cargo(&doc).env("RUSTDOCFLAGS", "-D warnings"))
     });
+    steps.run("typos", typos);
+    steps.run("each feature by itself", each_feature);
     steps.run("licences, bans, sources", deny);
     let mut counts = Counts::default();
     // The README's own command, so that CI notices when it breaks; here no server may be missing.
@@ -82,40 +81,25 @@ fn mutants(steps: &mut Steps) {
 }
 
 fn deny() -> bool {
-    let Some(program) = cargo_deny().or_else(install_cargo_deny) else {
-        return false;
-    };
     let check = ["--all-features", "check", "licenses", "bans", "sources"];
-    succeeds(Command::new(program).args(check).current_dir(servers::workspace()))
+    tools::CARGO_DENY
+        .command()
+        .is_some_and(|mut deny| succeeds(deny.args(check)))
 }
 
-/// A cargo-deny that runs, from `PATH` or from the tools directory.
-fn cargo_deny() -> Option<PathBuf> {
-    let candidates = [PathBuf::from("cargo-deny"), tools().join("bin/cargo-deny")];
-    let runs = |program: &PathBuf| {
-        Command::new(program)
-            .arg("--version")
-            .output()
-            .is_ok_and(|out| out.status.success())
-    };
-    candidates.into_iter().find(runs)
+fn typos() -> bool {
+    tools::TYPOS.command().is_some_and(|mut typos| succeeds(&mut typos))
 }
 
-fn install_cargo_deny() -> Option<PathBuf> {
-    println!("installing cargo-deny {CARGO_DENY_VERSION}: minutes, once");
-    let install = [
-        "install",
-        "--quiet",
-        "--locked",
-        "cargo-deny",
-        "--version",
-        CARGO_DENY_VERSION,
-        "--root",
-    ];
-    let installed = succeeds(cargo(&install).arg(tools()));
-    installed.then(cargo_deny).flatten()
-}
-
-fn tools() -> PathBuf {
-    env::var_os("SEMAFENCE_TOOLS_DIR").map_or_else(|| servers::workspace().join("target/tools"), PathBuf::from)
+/// Each library with none of its features and with each of them alone.
+fn each_feature() -> bool {
+    let lint = ["hack", "clippy", "--each-feature", "--lib"];
+    let packages = ["semafence", "semafence-fred", "semafence-redis"].map(|package| ["--package", package]);
+    tools::CARGO_HACK.command().is_some_and(|mut hack| {
+        succeeds(
+            hack.args(lint)
+                .args(packages.as_flattened())
+                .args(["--", "-D", "warnings"]),
+        )
+    })
 }

@@ -3,14 +3,18 @@
 #![forbid(unsafe_code)]
 
 mod api;
+mod apt;
 mod ci;
+mod files;
 mod images;
 mod setup;
 mod soak;
 mod stay;
 mod step;
 mod test;
+mod tools;
 mod up;
+mod wheel;
 
 use std::env;
 use std::process::ExitCode;
@@ -35,7 +39,7 @@ Environment:
   SEMAFENCE_REDIS_BIN        a server binary that comes before any other
   SEMAFENCE_SERVERS_DIR      where setup installs servers (target/servers)
   SEMAFENCE_REQUIRE_SERVERS  what may not be skipped: 1, or a list like redis-6.2,valkey-9.1
-  SEMAFENCE_TOOLS_DIR        where ci installs cargo-deny if it is missing (target/tools)
+  SEMAFENCE_TOOLS_DIR        where ci installs cargo-deny, cargo-hack and typos if they are missing (target/tools)
 ";
 
 fn main() -> ExitCode {

@@ -87,3 +87,21 @@ pub(crate) fn succeeds(command: &mut Command) -> bool {
         }
     }
 }
+
+/// Runs a command, and shows what it said only if it fails.
+pub(crate) fn quietly(command: &mut Command) -> Result<(), String> {
+    let program = command.get_program().display().to_string();
+    let out = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("{program}: {error}"))?;
+    if out.status.success() {
+        return Ok(());
+    }
+    let said = [out.stdout, out.stderr].concat();
+    Err(format!(
+        "{program}: {}\n{}",
+        out.status,
+        String::from_utf8_lossy(&said).trim_end()
+    ))
+}

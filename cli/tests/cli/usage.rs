@@ -41,6 +41,21 @@ fn help_lists_the_commands_that_exist_and_no_hidden_one() {
     assert!(!help.contains("__"), "{help}");
 }
 
+#[test]
+fn without_a_command_the_help_is_shown_also_where_the_environment_names_a_server() {
+    let scene = Scene::bare();
+
+    let output = scene
+        .command(&[])
+        .env("SEMAFENCE_URL", "redis://127.0.0.1/")
+        .output()
+        .unwrap();
+
+    assert_eq!(output.status.code(), Some(64));
+    let help = stderr(&output);
+    assert!(help.contains("\n  status ") && !help.contains("__"), "{help}");
+}
+
 /// SCENARIOS 43.
 #[test]
 fn help_does_not_show_what_the_environment_holds() {
