@@ -190,6 +190,8 @@ pub struct Asked {
     pub patience: Patience,
     /// For how long a server that took over grants nothing.
     pub grace: Duration,
+    /// For how long its grant waits for replicas; zero if it does not.
+    pub acks_timeout: Duration,
     /// Whether it wants its turn: the queue strategy. Others may be passed.
     pub queues: bool,
 }

@@ -15,7 +15,8 @@ pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
     for life in facts.lives.values() {
         match life.asked.patience {
             Patience::Endless => check_endless(facts, report, life, quiesced),
-            Patience::None => check_within(facts, report, life, Duration::ZERO),
+            // Whoever waits for a while gives up waiting for replicas with the rest.
+            Patience::None => check_within(facts, report, life, for_replicas(life)),
             Patience::Timed(time) => {
                 check_within(facts, report, life, time);
                 check_not_early(facts, report, life, time);
@@ -43,6 +44,14 @@ fn check_within(facts: &Facts<'_>, report: &mut Report, life: &Life<'_>, time: D
     let process = &facts.processes[&life.asked.client];
     if answered > latest + process.paused(waited) && has_right_clock(facts, life, waited) {
         complain(report, life, latest, "waits longer than it said");
+    }
+}
+
+/// How long a try waits for replicas at most.
+fn for_replicas(life: &Life<'_>) -> Duration {
+    match life.asked.acks_timeout {
+        Duration::ZERO => Duration::ZERO,
+        timeout => timeout * 5 / 4 + operation(life.asked.ttl),
     }
 }
 
@@ -81,6 +90,18 @@ mod tests {
         );
         assert_eq!(story("0 ask 1 by 1\n9000 heal\n9900 resize").broken(), []);
         assert_eq!(story("0 ask 1 by 1\n9 die 1\n9000 heal\n9900 quiesce").broken(), []);
+    }
+
+    #[test]
+    fn a_try_may_wait_for_replicas_as_long_as_it_said() {
+        let tries = |end: &str| story(&format!("0 ask 1 by 1 wait=none ttl=600 acks=100\n{end}")).broken();
+
+        assert_eq!(tries("900 timeout 1"), [Invariant::Served]);
+        assert_eq!(tries("400 busy 1"), []);
+        assert_eq!(
+            story("0 ask 1 by 1 wait=none ttl=600\n400 busy 1").broken(),
+            [Invariant::Served]
+        );
     }
 
     #[test]

@@ -276,6 +276,7 @@ fn asked(words: &Words<'_>) -> Asked {
             Some(time) => Patience::Timed(ms(parse(time))),
         },
         grace: ms(words.value("grace").unwrap_or(0)),
+        acks_timeout: ms(words.value("acks").unwrap_or(0)),
         queues: !words.has("poll"),
     }
 }

@@ -50,6 +50,7 @@ impl<B: LockBackend, C: Clock> Worker<B, C> {
             .strategy(self.work.setting.strategy)
             .failover_grace(self.grace())
             .acks(self.work.setting.acks)
+            .acks_timeout(self.work.setting.ttl / 6)
             .build();
         let semaphore = semaphore.expect("settings are within their ranges");
         if let Some(permit) = self.acquire(&semaphore, turn).await {
@@ -99,6 +100,14 @@ impl<B: LockBackend, C: Clock> Worker<B, C> {
         }
     }
 
+    fn acks_timeout(&self) -> Duration {
+        if self.work.setting.acks > 0 {
+            self.work.setting.ttl / 6
+        } else {
+            Duration::ZERO
+        }
+    }
+
     fn ask(&self, semaphore: &Semaphore<B, C>, turn: Turn, weight: u32, patience: Patience) {
         let config = semaphore.config();
         self.work.scribe.add(What::Asked(Asked {
@@ -111,6 +120,7 @@ impl<B: LockBackend, C: Clock> Worker<B, C> {
             refresh_interval: config.refresh_interval.unwrap_or(config.ttl / 3),
             patience,
             grace: self.grace(),
+            acks_timeout: self.acks_timeout(),
             queues: config.strategy == semafence::Strategy::Queue,
         }));
     }
