@@ -441,7 +441,7 @@ fn waiters_and_holders_go_on_after_a_partition() {
     });
 }
 
-/// SCENARIOS 17, 58: an attempt that took its time to fail is followed by the next at once, whenever the server is back.
+/// SCENARIOS 17, 33, 58: an attempt that took its time to fail is followed by the next at once, whenever the server is back.
 #[test]
 fn a_server_that_is_there_again_is_found_within_the_time_of_one_attempt() {
     const TTL: Duration = Duration::from_secs(24);

@@ -68,6 +68,7 @@ impl Container {
         let request = image
             .with_network(FIRST_NETWORK)
             .with_cap_add(CAPABILITY)
+            .with_labels([network.label()])
             .with_cmd(["sh", "-c", SCRIPT])
             .with_env_var("CONFIGURATION", role.configuration)
             .with_env_var("MODE", role.mode);

@@ -20,6 +20,8 @@ const SERVERS: u8 = 3;
 const SENTINELS: u8 = 3;
 const SERVER_PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
+/// So many that each test of a suite can have one of its own, and all share a server.
+const DATABASES: u16 = 1024;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A master, two replicas and three sentinels, each in a container, on a network of their own.
@@ -41,8 +43,7 @@ impl Containers {
     /// # Panics
     /// If all is up and not settled within a minute.
     pub fn start() -> Result<Self, StartError> {
-        let engine = Engine::connect().map_err(|error| StartError::Missing(format!("Docker engine ({error})")))?;
-        let network = Arc::new(Network::create(&engine)?);
+        let (engine, network) = engine_and_network()?;
         let image = image::choose(&engine);
         let start = |number, role| Container::start(&engine, &network, image.clone(), network.address(number), role);
         let master = network.address(0);
@@ -68,14 +69,7 @@ impl Containers {
     /// If an engine answers and something does not come up, or none does and `SEMAFENCE_REQUIRE_SERVERS` names `docker`.
     #[must_use]
     pub fn start_or_skip() -> Option<Self> {
-        match Self::start() {
-            Ok(containers) => Some(containers),
-            Err(StartError::Missing(what)) => {
-                skip(&what);
-                None
-            }
-            Err(error) => panic!("{error}"),
-        }
+        started_or_skip(Self::start())
     }
 
     /// As [`start_or_skip`](Self::start_or_skip), with an image that has `ip`, which a
@@ -91,6 +85,41 @@ impl Containers {
         }
         skip("program `ip` in the image of servers");
         None
+    }
+}
+
+impl Container {
+    /// Starts a server without replicas and sentinels, or says on stderr that the calling test is skipped.
+    ///
+    /// # Panics
+    /// As [`Containers::start_or_skip`].
+    #[must_use]
+    pub fn single_or_skip() -> Option<Self> {
+        let start = || {
+            let (engine, network) = engine_and_network()?;
+            let address = network.address(0);
+            let role = server(address, address);
+            Ok(Self::start(&engine, &network, image::choose(&engine), address, role)?)
+        };
+        started_or_skip(start())
+    }
+}
+
+fn engine_and_network() -> Result<(Engine, Arc<Network>), StartError> {
+    let engine = Engine::connect().map_err(|error| StartError::Missing(format!("Docker engine ({error})")))?;
+    let network = Arc::new(Network::create(&engine)?);
+    Ok((engine, network))
+}
+
+/// What was started; or `None`, once stderr says that the calling test is skipped.
+fn started_or_skip<T>(outcome: Result<T, StartError>) -> Option<T> {
+    match outcome {
+        Ok(started) => Some(started),
+        Err(StartError::Missing(what)) => {
+            skip(&what);
+            None
+        }
+        Err(error) => panic!("{error}"),
     }
 }
 
@@ -126,7 +155,7 @@ impl RedisFixture for Containers {
 
 fn server(own: Ipv4Addr, master: Ipv4Addr) -> Role {
     let mut configuration = format!(
-        "port {SERVER_PORT}\nprotected-mode no\nsave \"\"\nrepl-diskless-sync-delay 0\nreplica-announce-ip {own}\n"
+        "port {SERVER_PORT}\nprotected-mode no\ndatabases {DATABASES}\nsave \"\"\nrepl-diskless-sync-delay 0\nreplica-announce-ip {own}\n"
     );
     if own != master {
         configuration += &format!("replicaof {master} {SERVER_PORT}\n");

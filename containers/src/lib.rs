@@ -18,6 +18,7 @@ mod containers;
 mod engine;
 mod image;
 mod network;
+mod reaper;
 
 pub use container::Container;
 pub use containers::Containers;

@@ -9,6 +9,7 @@ use testcontainers::bollard::models::{
 };
 
 use crate::engine::Engine;
+use crate::reaper::Reaper;
 
 /// How many subnets are tried, of 256, until one is free.
 const TRIES: u8 = 32;
@@ -19,6 +20,7 @@ pub(crate) struct Network {
     engine: Engine,
     name: String,
     subnet: u8,
+    _reaper: Reaper,
 }
 
 impl Network {
@@ -52,11 +54,18 @@ impl Network {
             ..NetworkCreateRequest::default()
         };
         engine.run(engine.docker().create_network(request))?;
+        let (label, network) = label(&name);
         Ok(Self {
             engine: engine.clone(),
+            _reaper: Reaper::start(&format!("{label}={network}"), network)?,
             name,
             subnet,
         })
+    }
+
+    /// What marks the containers of this network: a name and a value.
+    pub(crate) fn label(&self) -> (&str, &str) {
+        label(&self.name)
     }
 
     /// The address of the container with that number, from 0.
@@ -79,6 +88,10 @@ impl Network {
         self.engine
             .run(self.engine.docker().connect_network(&self.name, request))
     }
+}
+
+fn label(network: &str) -> (&str, &str) {
+    ("semafence.network", network)
 }
 
 impl Drop for Network {

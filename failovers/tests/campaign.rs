@@ -47,11 +47,13 @@ fn judge(args: &[&str], lines: &[&str]) {
     }
 }
 
+/// SCENARIOS 46.
 #[test]
 fn over_failovers_that_lose_grants_tokens_grow_and_with_a_grace_nobody_holds_too_much_with_redis_rs() {
     campaign(&["--driver", "redis-rs", "--grace", "2s"]);
 }
 
+/// SCENARIOS 46.
 #[test]
 fn over_failovers_that_lose_grants_tokens_grow_and_with_a_grace_nobody_holds_too_much_with_fred() {
     campaign(&["--driver", "fred", "--grace", "2s"]);
@@ -62,17 +64,19 @@ fn over_failovers_of_a_master_that_hangs_tokens_grow() {
     campaign(&["--fault", "hung", "--grace", "0s"]);
 }
 
+/// SCENARIOS 32.
 #[test]
 fn what_an_old_master_grants_that_is_cut_off_is_outranked_with_redis_rs() {
     split(&["--driver", "redis-rs", "--grace", "0s"], &[]);
 }
 
+/// SCENARIOS 32.
 #[test]
 fn what_an_old_master_grants_that_is_cut_off_is_outranked_with_fred() {
     split(&["--driver", "fred", "--grace", "0s"], &[]);
 }
 
-/// Leases of the old side are over when the grace is: nothing could refresh them.
+/// SCENARIOS 32. Leases of the old side are over when the grace is: nothing could refresh them.
 #[test]
 fn an_old_master_that_writes_only_with_a_replica_and_a_grace_let_nobody_in_beside_a_holder() {
     split(&["--min-replicas", "--grace", "4s"], &["overlaps   0,"]);

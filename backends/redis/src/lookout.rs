@@ -10,6 +10,10 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::watchers::{Master, Watchers};
 
+/// The longest pause after a question that no sentinel answered: who is cut off from all of them misses announcements, and
+/// shall not take long to hear of it afterwards.
+const UNANSWERED_PAUSE: Duration = Duration::from_secs(1);
+
 /// Asks the sentinels when one of them announces a new master, and every now and then, since an announcement may be lost.
 pub(crate) struct Lookout {
     watchers: Arc<Watchers>,
@@ -34,6 +38,7 @@ impl Lookout {
                 biased;
                 Some(()) = self.announcements.next() => self.ask_at = Instant::now(),
                 said = ask(&self.watchers, self.ask_at) => {
+                    let pause = if said.is_ok() { pause } else { pause.min(UNANSWERED_PAUSE) };
                     self.ask_at = Instant::now() + pause;
                     return said;
                 }

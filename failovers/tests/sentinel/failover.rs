@@ -7,6 +7,7 @@ use xtask::RedisFixture;
 use crate::support::{PATIENCE, client, deployment, mutex, until, with_every_driver};
 
 with_every_driver! {
+    /// SCENARIOS 33.
     async fn a_killed_master_costs_holders_and_waiters_nothing_but_time(driver) {
         let deployment = deployment().start_or_skip()?;
         let (holding, waiting) = (client(driver, &deployment), client(driver, &deployment));

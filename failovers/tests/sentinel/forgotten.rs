@@ -11,7 +11,7 @@ use crate::support::{client, deployment, mutex, with_every_driver};
 const GRACE: Duration = Duration::from_secs(8);
 
 with_every_driver! {
-    /// The default behind Sentinel is a grace of one ttl; the first grant of a deployment waits for it, too.
+    /// SCENARIOS 30. The default behind Sentinel is a grace of one ttl; the first grant of a deployment waits for it, too.
     async fn what_was_forgotten_is_taken_in_again_and_nobody_else_is_let_in(driver) {
         let deployment = deployment().start_or_skip()?;
         let (holding, coming) = (client(driver, &deployment), client(driver, &deployment));
@@ -42,6 +42,7 @@ with_every_driver! {
 }
 
 with_every_driver! {
+    /// SCENARIOS 30.
     async fn without_a_grace_who_was_forgotten_is_told_at_once_and_the_next_token_is_larger(driver) {
         let deployment = deployment().start_or_skip()?;
         let (holding, coming) = (client(driver, &deployment), client(driver, &deployment));

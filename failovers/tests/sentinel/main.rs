@@ -5,4 +5,5 @@ mod conformance;
 mod failover;
 mod forgotten;
 mod reaching;
+mod split;
 mod support;
