@@ -17,7 +17,7 @@ use crate::{Builder, Server};
 pub const BINARY_VARIABLE: &str = "SEMAFENCE_REDIS_BIN";
 /// Names the directory for installed servers; `target/servers` of the workspace unless set.
 pub const DIRECTORY_VARIABLE: &str = "SEMAFENCE_SERVERS_DIR";
-/// Says what may not be skipped: `1` for everything, or a list like `redis-6.2,valkey-9.1,namespaces`.
+/// Says what may not be skipped: `1` for all that setup installs, or a list like `redis-6.2,valkey-9.1,namespaces`.
 pub const REQUIRE_VARIABLE: &str = "SEMAFENCE_REQUIRE_SERVERS";
 
 /// The name of [network namespaces](crate::DeploymentBuilder::partitionable) in that list.
@@ -265,10 +265,11 @@ fn required(flavor: Option<Flavor>, setting: &str) -> bool {
     }
 }
 
+/// All that setup installs is required by `1`; namespaces are a matter of the machine, as Docker is.
 fn requires(what: &str, setting: &str) -> bool {
     match setting.trim() {
         "" | "0" => false,
-        "1" => true,
+        "1" => what != NAMESPACES,
         list => list.split(',').any(|id| id.trim() == what),
     }
 }
@@ -318,7 +319,7 @@ mod tests {
         assert!(!required(Some(Flavor::Valkey91), "redis-7.0,redis-6.2"));
         assert!(required(None, "redis-7.0"));
         assert!(!required(None, "namespaces"));
-        assert!(requires(NAMESPACES, "redis-7.0,namespaces") && requires(NAMESPACES, "1"));
+        assert!(requires(NAMESPACES, "redis-7.0,namespaces") && !requires(NAMESPACES, "1"));
         assert!(!requires(NAMESPACES, "redis-7.0"));
     }
 
