@@ -55,7 +55,7 @@ impl Connector {
     pub(crate) async fn connect(&self, told: Option<ServerConfig>) -> Result<Link, BackendError> {
         match timeout(self.connect_timeout, self.dial(told)).await {
             Ok(dialled) => dialled,
-            Err(_elapsed) => Err(failure::late(&self.address(), self.connect_timeout)),
+            Err(_elapsed) => Err(failure::late(&self.address(), self.connect_timeout, None)),
         }
     }
 
@@ -85,7 +85,7 @@ impl Connector {
     /// Opens a connection that only listens, beside one that carries commands.
     pub(crate) async fn connect_ear(&self, link: &Link) -> Result<Ear, BackendError> {
         let dialled = timeout(self.connect_timeout, self.dial_line(link.server().clone())).await;
-        let line = dialled.map_err(|_elapsed| failure::late(link.address(), self.connect_timeout))??;
+        let line = dialled.map_err(|_elapsed| failure::late(link.address(), self.connect_timeout, None))??;
         Ok(Ear::new(line, link.ends()))
     }
 

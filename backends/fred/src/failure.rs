@@ -47,9 +47,10 @@ pub(crate) fn rejected(error: &BackendError, address: &str) -> BackendError {
     BackendError::new(error.failure(), Outcome::NotApplied, text)
 }
 
-/// There was no connection in time, so nothing was sent.
-pub(crate) fn late(address: &str, within: Duration) -> BackendError {
-    let text = format!("cannot connect to {address} within {within:?}");
+/// There was no connection in time, so nothing was sent; with what stood in the way, where that is known.
+pub(crate) fn late(address: &str, within: Duration, trouble: Option<&BackendError>) -> BackendError {
+    let why = trouble.map(|trouble| format!(": {trouble}")).unwrap_or_default();
+    let text = format!("cannot connect to {address} within {within:?}{why}");
     BackendError::new(Failure::Transient, Outcome::NotApplied, text)
 }
 

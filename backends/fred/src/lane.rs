@@ -11,7 +11,7 @@ use futures::future::{BoxFuture, Shared, join_all};
 use semafence::BackendError;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::connector::{Connector, address_of};
 use crate::failure;
@@ -45,6 +45,8 @@ pub(crate) struct Inner {
     moved: watch::Sender<Option<ServerConfig>>,
     /// The same, until somebody has tried to connect to it.
     untried: Mutex<Option<ServerConfig>>,
+    /// Why there is no connection, as far as that is known: whoever gives up waiting for one has nothing else to say.
+    trouble: Mutex<Option<BackendError>>,
     /// How often a lost connection has come back.
     returns: watch::Sender<u64>,
 }
@@ -85,6 +87,7 @@ impl Lane {
             watching: Mutex::default(),
             moved: watch::Sender::new(None),
             untried: Mutex::default(),
+            trouble: Mutex::default(),
             returns: watch::Sender::new(0),
         }))
     }
@@ -148,7 +151,7 @@ impl Lane {
     async fn link_by(&self, deadline: Deadline) -> Result<Arc<Link>, BackendError> {
         match timeout_at(deadline.at, self.link()).await {
             Ok(link) => link,
-            Err(_elapsed) => Err(failure::late(&self.connector().address(), deadline.limit)),
+            Err(_elapsed) => Err(self.late(deadline.limit)),
         }
     }
 
@@ -264,9 +267,11 @@ impl Lane {
     }
 
     /// Connects, and starts anew when Sentinel names another master meanwhile: the one before may hang, and would be
-    /// waited for until the timeout.
+    /// waited for until the timeout. While there is no master it seeks one until then: whoever asks shall wait for it, and
+    /// not fail at once and pause longer and longer, past the end of the failover.
     async fn connect(&self) -> Result<Link, BackendError> {
         let mut moved = self.0.moved.subscribe();
+        let until = Instant::now() + self.connector().connect_timeout;
         loop {
             // What was announced is known before the other sentinels know it.
             let told = self.untried().take();
@@ -277,9 +282,31 @@ impl Lane {
             };
             match link {
                 Err(_the_sentinels_may_know_better) if told.is_some() => {}
-                link => return link,
+                Err(error) if self.may_pass_by(until, &error) => {
+                    self.note(Some(error));
+                    let _moved_or_not_it_is_time = timeout(pause::SEEK, moved_from(&mut moved, None)).await;
+                }
+                link => {
+                    self.note(None);
+                    return link;
+                }
             }
         }
+    }
+
+    /// Whether sentinels may name another master in time.
+    fn may_pass_by(&self, until: Instant, error: &BackendError) -> bool {
+        self.connector().sentinels().is_some() && error.is_transient() && Instant::now() + pause::SEEK < until
+    }
+
+    fn note(&self, trouble: Option<BackendError>) {
+        *self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+
+    /// There was no connection in time, so nothing was sent.
+    fn late(&self, limit: Duration) -> BackendError {
+        let trouble = self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        failure::late(&self.connector().address(), limit, trouble.as_ref())
     }
 
     /// Listens to the sentinels, unless somebody does so on a runtime that is still there.
@@ -344,7 +371,7 @@ async fn replace(lane: Weak<Inner>, [closed, lost]: [Arc<End>; 2]) {
             }
         };
         drop(lane);
-        let _a_lane_that_is_gone_ends_the_loop = tokio::time::timeout(jittered(pause), moved.changed()).await;
+        let _a_lane_that_is_gone_ends_the_loop = timeout(jittered(pause), moved.changed()).await;
     }
 }
 

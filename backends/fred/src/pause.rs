@@ -10,6 +10,9 @@ pub(crate) const RECONNECT: Duration = Duration::from_millis(200);
 /// The same, where the server does not let us in: whoever asks tries at once all the same.
 pub(crate) const REFUSED: Duration = Duration::from_secs(5);
 
+/// Between two questions to the sentinels while there is no master.
+pub(crate) const SEEK: Duration = Duration::from_millis(100);
+
 /// Half to all of a pause, so that processes which lost one server do not come back to it in step.
 pub(crate) fn jittered(pause: Duration) -> Duration {
     let random = RandomState::new().hash_one(()) % 1024;

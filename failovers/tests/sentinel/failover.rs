@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use xtask::RedisFixture;
 
 use crate::support::{PATIENCE, client, deployment, mutex, until, with_every_driver};
@@ -29,6 +30,38 @@ with_every_driver! {
         println!("refreshed {refreshed:?} after the announcement, handed on after {:?}", announced.at.elapsed());
         assert!(refreshed < Duration::from_secs(1), "{refreshed:?}");
         assert!(handed.token() > token);
+    }
+}
+
+with_every_driver! {
+    /// SCENARIOS 33. However long each has waited by then; they begin one after the other, so that pauses between attempts
+    /// would not end together.
+    async fn all_who_wait_for_a_master_have_a_permit_soon_after_the_announcement(driver) {
+        let deployment = deployment().start_or_skip()?;
+        let client = client(driver, &deployment);
+        let connected = mutex(&client, "connected").lock_owned().await.unwrap();
+        let announcements = deployment.announcements();
+
+        deployment.master().kill();
+        let waits = (0..16).map(|number| {
+            let mutex = mutex(&client, &format!("name {number}"));
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(60) * number).await;
+                let permit = mutex.lock_owned().await.unwrap();
+                (permit, Instant::now())
+            })
+        });
+        let granted = join_all(waits.collect::<Vec<_>>()).await;
+        let announced = announcements.next(PATIENCE).expect("a failover is announced");
+        let delays = granted.iter().map(|granted| {
+            let (_permit, at) = granted.as_ref().unwrap();
+            at.saturating_duration_since(announced.at)
+        });
+
+        let latest = delays.max().unwrap();
+        println!("the last of them {latest:?} after the announcement");
+        assert!(latest < Duration::from_millis(400), "{latest:?}");
+        connected.release().await.unwrap();
     }
 }
 
