@@ -96,7 +96,7 @@ impl DeploymentBuilder {
     }
 
     /// Gives each server and sentinel a network namespace of its own, so that the deployment can be
-    /// [split](RedisFixture::partition). It takes Linux and root. Only who is on a [`Side`] of it reaches their
+    /// [split](RedisFixture::partition). It takes Linux and root. Only who is on a [`Side`](crate::Side) of it reaches their
     /// addresses ([`Deployment::within`], [`Deployment::spawn`]); their certificates are still for localhost.
     #[must_use]
     pub fn partitionable(mut self) -> Self {
