@@ -399,6 +399,9 @@ fn every_way_to_ask_the_backend_is_a_command() {
         mutex.as_semaphore().add_permits(1).await.unwrap();
         client.force_release("name", permit.holder()).await.unwrap();
         drop(permit);
+        // There is none, which is an answer.
+        let wanting = client.mutex("other").acks(1).build().unwrap();
+        assert!(wanting.lock().await.is_err());
 
         for command in client.stats().commands {
             assert!(command.ok.count > 0, "{command:?}");
