@@ -29,7 +29,7 @@ with_every_driver! {
         let wanting = client.mutex("wanting").ttl(TTL).failover_grace(Duration::ZERO).acks(1);
         let wanting = wanting.acks_timeout(Duration::from_secs(1)).build().unwrap();
         let first = wanting.lock().await.unwrap();
-        assert_eq!(first.acks(), 1);
+        assert!(first.acks() >= 1, "both may have it by then");
         assert!(first.epoch().is_some(), "sentinels have said");
         first.release().await.unwrap();
         let replicas = deployment.cut_off_replicas(deployment.master());
