@@ -79,7 +79,7 @@ local function queued(key)
 end
 
 local function confirm()
-  renew({now + claim.ttl + slack, id})
+  renew('ZADD', KEYS[2], now + claim.ttl + slack, id)
   extend(claim.ttl)
   pass_on()
   local token, slots = grant_of(state[id])

@@ -117,16 +117,11 @@ end
 --
 -- Why it always writes: what has not changed is not sent to replicas, and newer servers let WAIT return at once for a
 -- connection that has sent them nothing.
-local function renew(leases)
-  local function set(call, from)
-    return call('ZADD', KEYS[2], 'CH', unpack(leases, from, math.min(from + 1999, #leases)))
-  end
-
-  for from = 1, #leases, 2000 do
-    local changed = set(redis.pcall, from)
-    if changed == 0 or type(changed) == 'table' then keep_key(2) end
-    if type(changed) == 'table' then set(redis.call, from) end
-  end
+local function renew(command, key, ...)
+  local renewed = redis.pcall(command, key, 'CH', ...)
+  if renewed ~= 0 and type(renewed) == 'number' then return end
+  keep_key(2)
+  if renewed ~= 0 then redis.call(command, key, ...) end
 end
 
 local function save()

@@ -136,7 +136,7 @@ for i = 3, #ARGV, 4 do
   reply[#reply + 1] = answer
 end
 if leases[1] then
-  renew(leases)
+  send(renew, 'ZADD', KEYS[2], leases)
   extend(longest)
 end
 if freed then serve() end

@@ -110,10 +110,10 @@ async fn wait<L: WaitingLine>(
     };
     let within = until.saturating_duration_since(Instant::now()).min(longest);
     let claims: Vec<Claim> = questions.into_iter().map(|question| question.claim).collect();
+    let count = claims.len();
     let calls = Acknowledgements::new(&claims, replicas, within);
     let round = tokio::spawn(async move { line.acknowledge(calls).await });
-    let interrupted = |_| vec![Err(interrupted()); claims.len()];
-    round.await.unwrap_or_else(interrupted)
+    round.await.unwrap_or_else(|_| vec![Err(interrupted()); count])
 }
 
 fn interrupted() -> BackendError {

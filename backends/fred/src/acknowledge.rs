@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use fred::types::Resp3Frame;
-use semafence::script::Acknowledgements;
+use semafence::script::{Acknowledgements, Invocation};
 use semafence::{Acknowledgement, BackendError, WaitingLine};
 
 use crate::backend::{by_hash, by_text};
@@ -30,27 +30,19 @@ type Answers = Vec<Result<Resp3Frame, BackendError>>;
 
 async fn send(lane: &Lane, calls: &Acknowledgements) -> Result<(Arc<Link>, Answers), BackendError> {
     let deadline = Deadline::after(calls.timeout());
-    let sent = lane.send_all_via(|| commands(calls, Texts::No), deadline).await?;
+    let sent = lane.send_all_via(|| commands(calls, by_hash), deadline).await?;
     let is_unknown = |answer: &Result<_, _>| answer.as_ref().is_ok_and(reply::is_noscript);
     if sent.1.iter().any(is_unknown) {
-        return lane.send_all_via(|| commands(calls, Texts::Yes), deadline).await;
+        return lane.send_all_via(|| commands(calls, by_text), deadline).await;
     }
     Ok(sent)
 }
 
-/// Whether scripts are sent with their text.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Texts {
-    No,
-    Yes,
-}
-
-fn commands(calls: &Acknowledgements, texts: Texts) -> Vec<Command> {
-    // All of them run one script, and the first brings its text.
-    let invocations = calls.invocations().iter().enumerate();
-    let refreshes = invocations.map(|(index, invocation)| match index {
-        0 if texts == Texts::Yes => by_text(invocation),
-        _ => by_hash(invocation),
+/// All calls run one script, so it is enough if the first brings its text.
+fn commands(calls: &Acknowledgements, first: fn(&Invocation) -> Command) -> Vec<Command> {
+    let refreshes = calls.invocations().iter().enumerate().map(|(index, invocation)| {
+        let command = if index == 0 { first } else { by_hash };
+        command(invocation)
     });
     let wait = calls.wait().into_iter().fold(Command::new("WAIT"), Command::arg);
     refreshes.chain([wait]).collect()

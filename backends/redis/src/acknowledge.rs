@@ -1,8 +1,8 @@
 //! Waits for replicas on a connection of its own.
 
 use async_trait::async_trait;
-use redis::{Pipeline, Value};
-use semafence::script::Acknowledgements;
+use redis::{Cmd, Pipeline, Value};
+use semafence::script::{Acknowledgements, Invocation};
 use semafence::{Acknowledgement, BackendError, WaitingLine};
 
 use crate::backend::{by_hash, by_text};
@@ -26,31 +26,20 @@ async fn send(
     deadline: Deadline,
 ) -> Result<(Vec<Value>, Option<u64>), BackendError> {
     let link = lane.link_by(deadline).await?;
-    let mut answers = lane.send_all_on(&link, &pipeline(calls, Texts::No), deadline).await?;
+    let mut answers = lane.send_all_on(&link, &pipeline(calls, by_hash), deadline).await?;
     if answers.iter().any(reply::is_noscript) {
-        answers = lane.send_all_on(&link, &pipeline(calls, Texts::Yes), deadline).await?;
+        answers = lane.send_all_on(&link, &pipeline(calls, by_text), deadline).await?;
     }
     Ok((answers, link.epoch()))
 }
 
-/// Whether scripts are sent with their text.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Texts {
-    No,
-    Yes,
-}
-
-fn pipeline(calls: &Acknowledgements, texts: Texts) -> Pipeline {
+/// All calls run one script, so it is enough if the first brings its text.
+fn pipeline(calls: &Acknowledgements, first: fn(&Invocation) -> Cmd) -> Pipeline {
     let invocations = calls.invocations();
     let mut pipeline = Pipeline::with_capacity(invocations.len() + 1);
     for (index, invocation) in invocations.iter().enumerate() {
-        // All of them run one script, and the first brings its text.
-        let in_full = texts == Texts::Yes && index == 0;
-        pipeline.add_command(if in_full {
-            by_text(invocation)
-        } else {
-            by_hash(invocation)
-        });
+        let command = if index == 0 { first } else { by_hash };
+        pipeline.add_command(command(invocation));
     }
     let mut wait = redis::cmd("WAIT");
     wait.arg(&calls.wait()[..]);
