@@ -1,8 +1,8 @@
 //! Mutants of the Rust sources; what they change is in `semafence-mutants-edits`.
 
 use semafence_sim::check::Invariant::{
-    self, AtMostLimit, ExclusiveSlot, HandOver, IdlePermit, LossTold, NoLeak, NoSpuriousLoss, NoUnexplainedError,
-    NothingLeft, OnePermitPerOp, OverlapBound, PromptReturn, Served, Stolen,
+    self, Acknowledged, AtMostLimit, ExclusiveSlot, HandOver, IdlePermit, LossTold, NoLeak, NoSpuriousLoss,
+    NoUnexplainedError, NothingLeft, OnePermitPerOp, OverlapBound, PromptReturn, Served, Stolen,
 };
 use semafence_sim::explore::Profile::{self, Calm, Clocks, Failover, Lapses, Memory, Network, Operators, Server};
 
@@ -186,5 +186,19 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         &[NoSpuriousLoss],
         &[Failover, Memory],
         (Failover, 10),
+    ),
+    mutant(
+        "too_few_acknowledgements_are_enough",
+        None,
+        &[Acknowledged],
+        &[Failover],
+        (Failover, 1),
+    ),
+    mutant(
+        "what_too_few_acknowledged_is_not_given_back",
+        None,
+        &[PromptReturn, NoLeak, IdlePermit, OnePermitPerOp],
+        &[Failover],
+        (Failover, 1),
     ),
 ];

@@ -5,7 +5,7 @@ use semafence_sim::check::Invariant::{
     NoSpuriousLoss, NothingLeft, OnePermitPerOp, PromptReturn, Served, ServerLimit, Stolen, TokenOrder, TokenUnique,
 };
 use semafence_sim::explore::Profile::{
-    self, Calm, Failover, Lapses, Memory, Network, Operators, Processes, Server, Skew,
+    self, Calm, Failover, Lapses, Memory, Network, Operators, Processes, Server, Skew, Steps,
 };
 
 use crate::mutant::Mutant;
@@ -291,7 +291,11 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "a_retry_does_not_extend_the_lease",
         Some("lease not extended when an acquire is retried"),
-        &[Replace::new(Acquire, "«renew({now + claim.ttl + slack, id})»", "")],
+        &[Replace::new(
+            Acquire,
+            "«renew('ZADD', KEYS[2], now + claim.ttl + slack, id)»",
+            "",
+        )],
         &[LossTold, ExclusiveSlot, NoSpuriousLoss],
         &[Lapses],
         (Lapses, 86),
@@ -484,7 +488,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "refresh_extends_nothing",
         None,
-        &[Replace::new(Refresh, "«renew(leases)»", "")],
+        &[Replace::new(Refresh, "«send(renew, 'ZADD', KEYS[2], leases)»", "")],
         &[LossTold, NoSpuriousLoss, ExclusiveSlot],
         &[Calm],
         (Calm, 1),
@@ -589,5 +593,37 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         &[Fifo],
         &[Calm],
         (Calm, 4),
+    ),
+    mutant(
+        "stepless_time_steps",
+        None,
+        &[Replace::new(
+            Common,
+            "«math.max(math.min(wall - state.last, state.cap), 0)»",
+            "math.max(wall - state.last, 0)",
+        )],
+        &[LossTold, ExclusiveSlot, AtMostLimit, Stolen],
+        &[Steps],
+        (Steps, 2),
+    ),
+    mutant(
+        "stepless_time_goes_back",
+        None,
+        &[Replace::new(
+            Common,
+            "«math.max(math.min(wall - state.last, state.cap), 0)»",
+            "math.min(wall - state.last, state.cap)",
+        )],
+        &[NoLeak, Served, NothingLeft],
+        &[Steps],
+        (Steps, 64),
+    ),
+    mutant(
+        "stepless_leases_are_not_longer",
+        None,
+        &[Replace::new(Common, "«slack = state.cap»", "")],
+        &[LossTold, ExclusiveSlot, AtMostLimit],
+        &[Steps, Skew],
+        (Steps, 17),
     ),
 ];

@@ -48,6 +48,8 @@ caught! {
     an_error_of_the_server_loses_the_lease,
     a_lease_is_never_refreshed,
     a_refresh_does_not_say_what_it_held,
+    too_few_acknowledgements_are_enough,
+    what_too_few_acknowledged_is_not_given_back,
     token_from_a_plain_incr,
     token_without_a_floor,
     token_without_the_guard,
@@ -96,6 +98,9 @@ caught! {
     a_permit_taken_by_force_leaves_no_tombstone,
     a_quiet_process_counts_as_patient,
     a_waiting_process_counts_as_quiet,
+    stepless_time_steps,
+    stepless_time_goes_back,
+    stepless_leases_are_not_longer,
 }
 
 #[test]

@@ -28,6 +28,7 @@ async fn recorded(server: &Server, meanwhile: impl AsyncFnOnce(&Scribe)) -> Hist
         grace: false,
         replicas: 0,
         acks: 0,
+        stepless: false,
         min_replicas: false,
     };
     let work = Work::new(7, setting, scribe.clone());

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::history::{History, Op};
 
+mod acknowledged;
 mod at_most_limit;
 mod bounds;
 mod end_final;
@@ -51,7 +52,7 @@ pub use linearizable::linearizable;
 use facts::Facts;
 
 /// Every rule that [`check`] applies. [`linearizable`] is apart, because it searches.
-const RULES: [fn(&Facts<'_>, &mut Report); 22] = [
+const RULES: [fn(&Facts<'_>, &mut Report); 23] = [
     exclusive_slot::check,
     at_most_limit::check,
     server_limit::check,
@@ -72,6 +73,7 @@ const RULES: [fn(&Facts<'_>, &mut Report); 22] = [
     one_permit_per_op::check,
     no_unexplained_error::check,
     loss_final::check,
+    acknowledged::check,
     nothing_left::check,
     end_final::check,
 ];

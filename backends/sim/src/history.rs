@@ -53,6 +53,8 @@ pub enum What {
         token: FencingToken,
         /// Its slots, ascending.
         slots: Vec<u32>,
+        /// How many replicas acknowledged it; 0 where it did not wait for any.
+        acks: u32,
     },
     /// The call ended without a permit.
     Ended {
@@ -132,6 +134,11 @@ pub enum What {
         /// Whether all of it, or only a key.
         all: bool,
     },
+    /// The master of a site is followed by so many replicas, or has been and will be again.
+    Followed {
+        /// How many.
+        replicas: u32,
+    },
     /// A master began another generation of tokens: where clients ask for a grace, it grants nothing until that is over.
     Began {
         /// Which.
@@ -190,8 +197,12 @@ pub struct Asked {
     pub patience: Patience,
     /// For how long a server that took over grants nothing.
     pub grace: Duration,
-    /// For how long its grant waits for replicas; zero if it does not.
+    /// How many replicas its grant waits for.
+    pub acks: u32,
+    /// For how long; zero if it waits for none.
     pub acks_timeout: Duration,
+    /// Whether its lease goes by stepless time.
+    pub stepless: bool,
     /// Whether it wants its turn: the queue strategy. Others may be passed.
     pub queues: bool,
 }
@@ -305,6 +316,8 @@ pub enum Trouble {
     Process,
     /// A server refuses what it is asked.
     Refusal,
+    /// Clocks that step where lease time is stepless: no lease ends early, and some end late.
+    Step,
 }
 
 impl fmt::Display for ServerId {

@@ -185,6 +185,7 @@ impl Sim {
     pub fn record(&self, recorder: &Recorder) {
         self.shared.with(|world| {
             world.recorder = Some(recorder.clone());
+            world.tell_of_replicas();
         });
     }
 

@@ -223,4 +223,18 @@ impl Clock for WallClock {
         "Some(grant) if «!claim.grace.is_zero()» =>",
         "false",
     ),
+    Edit::instead(
+        "too_few_acknowledgements_are_enough",
+        "acquisition.rs",
+        "if «replicas < terms.config.acks» {",
+        "false",
+    ),
+    Edit::raw(
+        "what_too_few_acknowledged_is_not_given_back",
+        "acquisition.rs",
+        "«»// Dropping this gives it back.
+                return Err(Error::Unacknowledged",
+        "self.at_stake &= !ON;
+                ",
+    ),
 ];

@@ -50,6 +50,12 @@ pub(super) fn notice(asked: &Asked) -> Duration {
     asked.refresh_interval + operation(asked.ttl) + RECONNECT
 }
 
+/// How much longer a lease lasts whose time is stepless: a quarter of the ttl that it is given, and as much again for the
+/// way of six looks, during which time does not go on.
+pub(super) fn stepless(ttl: Duration) -> Duration {
+    ttl / 4 + ttl / 4 + SLACK * 6
+}
+
 /// How long a lease may outlive its acquisition on a server: a last refresh may have been on its way.
 pub(super) fn outlives(ttl: Duration) -> Duration {
     ttl + operation(ttl) + IN_FLIGHT

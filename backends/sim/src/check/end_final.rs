@@ -12,8 +12,10 @@ use crate::history::{Trouble, What};
 
 pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
     for stay in &facts.records.stays {
-        let Some(at) = stay.revived else { continue };
-        let span = Span::new(stay.span.from.min(at).saturating_sub(SLACK), at);
+        let Some(Span { from: ended, until: at }) = stay.revived else {
+            continue;
+        };
+        let span = Span::new(stay.span.from.min(ended).saturating_sub(SLACK), at);
         // Its refreshes went to the other side of a split.
         let is_taken_in = facts.troubles.is_grace(at);
         if !facts.troubles.befell_all(Trouble::Clock, span) && !facts.servers.forgot_within(span) && !is_taken_in {

@@ -7,7 +7,7 @@ use semafence::HolderId;
 
 use crate::check::bounds;
 use crate::check::life::{Granted, Life, Lives, Process};
-use crate::check::records::{Home, Records, Stay};
+use crate::check::records::{Home, Records, Stay, Wait};
 use crate::check::servers::Servers;
 use crate::check::span::Span;
 use crate::check::troubles::Troubles;
@@ -231,7 +231,38 @@ impl<'a> Facts<'a> {
         let calm = self.troubles.calm_from(client, over, ttl);
         let gone = calm.saturating_add(bounds::outlives(ttl)).saturating_add(bounds::SLACK);
         let clock = self.troubles.befell_all(Trouble::Clock, Span::new(life.asked_at, gone));
-        if clock { Duration::MAX } else { gone }
+        if clock {
+            return Duration::MAX;
+        }
+        if !life.asked.stepless {
+            return gone;
+        }
+        // Stepless time goes on while somebody looks, and leases are given a quarter more.
+        let gone = gone.saturating_add(bounds::stepless(ttl));
+        if self.is_looked_at(life.name(), Span::new(over, gone)) {
+            gone
+        } else {
+            Duration::MAX
+        }
+    }
+
+    /// Whether somebody waits in the queue of a name all the time, and nothing keeps its looks from their server.
+    pub(super) fn is_looked_at(&self, name: &str, span: Span) -> bool {
+        let covers = |wait: &Wait<'_>| wait.span.from <= span.from && span.until <= wait.span.until;
+        let mut waits = self
+            .records
+            .waits
+            .iter()
+            .filter(|wait| wait.name == name && covers(wait));
+        waits.any(|wait| {
+            let lives = |client| {
+                let died = self.process(client).and_then(|process| process.died);
+                died.is_none_or(|died| died >= span.until) && self.troubles.calm(client, span)
+            };
+            wait.client.is_some_and(lives)
+                && self.servers.serves(wait.server, span.from)
+                && self.servers.serves(wait.server, span.until)
+        })
     }
 
     /// By when an acquisition that is over must have left the queue. A release is sent again for one ttl; where the client

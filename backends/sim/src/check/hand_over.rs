@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::check::bounds::{IN_FLIGHT, PROMPT, ROUNDING, operation, patience, window};
+use crate::check::bounds::{IN_FLIGHT, PROMPT, ROUNDING, operation, patience, stepless, window};
 use crate::check::facts::Facts;
 use crate::check::records::Stay;
 use crate::check::span::Span;
@@ -12,12 +12,14 @@ use crate::history::Trouble;
 pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
     for stay in facts.records.stays.iter().filter(|stay| stay.waited) {
         let at = stay.span.from;
-        let ttl = facts
-            .of_name(stay.name)
-            .map(|life| life.asked.ttl)
-            .max()
-            .unwrap_or_default();
-        let latest = at + window(ttl) + ROUNDING;
+        let asked = || facts.of_name(stay.name).map(|life| life.asked);
+        let ttl = asked().map(|asked| asked.ttl).max().unwrap_or_default();
+        let late = if asked().any(|asked| asked.stepless) {
+            stepless(ttl)
+        } else {
+            Duration::ZERO
+        };
+        let latest = at + window(ttl) + late + ROUNDING;
         if stay.first_ends > latest && is_absent(facts, stay, operation(ttl)) {
             let text = format!(
                 "{} of {} is handed to a dead client for longer than a window",
@@ -25,7 +27,7 @@ pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
             );
             report.add(Invariant::HandOver, at, [], text);
         }
-        if is_long_dead(facts, stay, patience(ttl) + IN_FLIGHT) {
+        if is_long_dead(facts, stay, patience(ttl) + IN_FLIGHT, late) {
             let text = format!(
                 "{} of {} is handed to a client that is long dead",
                 stay.holder, stay.name
@@ -37,17 +39,19 @@ pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
 }
 
 /// Whether its client had been dead for longer than its patience, and no message of it can have come late.
-fn is_long_dead(facts: &Facts<'_>, stay: &Stay<'_>, patience: Duration) -> bool {
+fn is_long_dead(facts: &Facts<'_>, stay: &Stay<'_>, patience: Duration, late: Duration) -> bool {
     let (at, client) = (stay.span.from, stay.client);
     let Some((client, process)) = client.and_then(|client| Some((client, facts.process(client)?))) else {
         return false;
     };
-    let died = process.died.filter(|died| *died + patience < at);
+    let died = process.died.filter(|died| *died + patience + late < at);
     died.is_some_and(|died| {
         let since = Span::new(died.saturating_sub(patience), at);
         !facts.troubles.befell(Trouble::Network, client, since)
             && !facts.troubles.befell_all(Trouble::Clock, since)
             && !facts.servers.forgot_within(since)
+            // Stepless time goes on while somebody looks.
+            && (late.is_zero() || facts.is_looked_at(stay.name, Span::new(died, at)))
     })
 }
 

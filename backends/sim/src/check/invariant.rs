@@ -14,6 +14,10 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Invariant {
+    /// A permit is acknowledged by as many replicas as it waits for. If those are all that the master has, the next server
+    /// that is promoted knows of it, within one ttl and unless it is over by then. Assumes that no server lost data and no
+    /// clock stepped in between. Needs records.
+    Acknowledged,
     /// No more slots of a name are acted on than the largest limit in force since the oldest of the permits was asked for.
     /// Holds under every fault: what two permits of one slot mean is for [`ExclusiveSlot`](Self::ExclusiveSlot).
     AtMostLimit,
@@ -66,7 +70,7 @@ pub enum Invariant {
     /// What is over for its client is gone from the servers one ttl later: a release is sent again for one ttl, after
     /// which the lease has ended; waiters last for their patience (three looks and an operation) as well. Counted from
     /// when the client is calm, since messages that were held may arrive late; nothing is said where a clock of everybody
-    /// stepped. Needs records.
+    /// stepped. Where lease time is stepless half a ttl more, as long as a calm client waits in the queue. Needs records.
     NoLeak,
     /// A loss has a reason: its lease was gone from a server that served, it was taken by force, the client closed, a server
     /// refused, or no refresh got through. That has a reason where a fault befell its client or everybody within the last
@@ -77,7 +81,7 @@ pub enum Invariant {
     /// server served, an operator took something of that name by force or changed its limit. Holds under every fault.
     NoUnexplainedError,
     /// After everything was given back, the last record of each name on a serving master shows no lease that still runs and
-    /// no waiter, other than of dead clients. Assumes that no clock of a server is off in the end. Needs records.
+    /// no waiter, other than of dead clients. Assumes that no clock of a server was off. Needs records.
     NothingLeft,
     /// A client has no more leases and places in the queue of a name than acquisitions that are open, or that may not be
     /// gone yet by [`NoLeak`](Self::NoLeak); and a lease that runs keeps its token and its slots. Needs records that know
@@ -97,13 +101,14 @@ pub enum Invariant {
     /// By the time everything was given back, whoever waited without end has been answered. Who waits for a time is
     /// answered within it, an operation's timeout and 100 ms, and told so no earlier than it; who does not wait, within an
     /// operation. Time that the client stands still does not count. Assumes that its clock is right to 1 %, and for a wait
-    /// without end that no clock of a server was off meanwhile: a lease that nobody gives back lasts until that clock says.
+    /// without end that no clock of a server was off before: a lease that nobody gives back lasts until that clock says.
     Served,
     /// In every record leases have slots of their own, within the largest limit that was ever in force, and a grant does
     /// not exceed the limit in force: the override, or else the claim's own. Holds under every fault. Needs records.
     ServerLimit,
     /// Only its holder ends a lease: one that vanishes from a record before its end was given back, taken by force, or
-    /// forgotten by the server. Says nothing while a clock of everybody is off. Needs records.
+    /// forgotten by the server. Says nothing once a clock of everybody was off, and while
+    /// one steps where lease time is stepless. Needs records.
     Stolen,
     /// The token of a grant is larger than that of each grant that had returned before this one was asked for, and smaller
     /// where this one comes from a server of an older epoch.
@@ -119,7 +124,8 @@ pub enum Invariant {
 
 impl Invariant {
     /// Every one, by name.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
+        Self::Acknowledged,
         Self::AtMostLimit,
         Self::EndFinal,
         Self::ExclusiveSlot,
@@ -150,6 +156,7 @@ impl Invariant {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Acknowledged => "acknowledged",
             Self::AtMostLimit => "at-most-limit",
             Self::EndFinal => "end-final",
             Self::ExclusiveSlot => "exclusive-slot",

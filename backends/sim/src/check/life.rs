@@ -36,6 +36,7 @@ pub(super) struct Granted<'a> {
     pub(super) holder: HolderId,
     pub(super) token: FencingToken,
     pub(super) slots: &'a [u32],
+    pub(super) acks: u32,
 }
 
 impl<'a> Life<'a> {
@@ -93,13 +94,18 @@ impl<'a> Life<'a> {
     fn see(&mut self, at: Duration, what: &'a What) {
         match what {
             What::Granted {
-                holder, token, slots, ..
+                holder,
+                token,
+                slots,
+                acks,
+                ..
             } => {
                 self.grant.get_or_insert(Granted {
                     at,
                     holder: *holder,
                     token: *token,
                     slots,
+                    acks: *acks,
                 });
             }
             What::Ended { how, .. } => {

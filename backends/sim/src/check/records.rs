@@ -1,6 +1,6 @@
 //! What servers had on record: who held and who waited from when until when, and each change in between.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use semafence::{FencingToken, HolderId};
@@ -23,8 +23,8 @@ pub(super) struct Stay<'a> {
     pub(super) first_ends: Duration,
     /// Whether it was a waiter in the record before.
     pub(super) waited: bool,
-    /// When it was first extended although it had ended.
-    pub(super) revived: Option<Duration>,
+    /// When it had ended that was first extended or given again nevertheless, and when that was.
+    pub(super) revived: Option<Span>,
     /// Since when its server may have forgotten it: no record has shown it since.
     shaken: Option<Shock>,
 }
@@ -78,6 +78,8 @@ pub(super) struct Records<'a> {
     pub(super) homes: BTreeMap<(HolderId, FencingToken), Home>,
     pub(super) current: BTreeMap<(ServerId, &'a str), Current<'a>>,
     by_holder: BTreeMap<HolderId, Vec<usize>>,
+    /// Names whose leases may last longer than their records say: stepless time waits for somebody to look.
+    stepless: BTreeSet<&'a str>,
 }
 
 /// The latest record of a name on a server.
@@ -94,6 +96,9 @@ impl<'a> Records<'a> {
     pub(super) fn see(&mut self, event: &'a Event) {
         let at = event.at;
         match &event.what {
+            What::Asked(asked) if asked.stepless => {
+                self.stepless.insert(&asked.name);
+            }
             What::Record(record) => self.turn(at, record),
             What::Forgot { server, .. } => self.shake(*server, Shock::Forgot(at), true),
             What::Promoted { server, .. } => self.shake(*server, Shock::Demoted(at), true),
@@ -146,7 +151,9 @@ impl<'a> Records<'a> {
             })
             .collect();
         for (stay, lease) in stays.iter().zip(&record.holders) {
-            self.stays[*stay].renew(at, lease.ends);
+            let stay = &mut self.stays[*stay];
+            let had_ended = stay.had_ended(at) && !self.stepless.contains(stay.name);
+            stay.renew(at, lease.ends, had_ended);
         }
         let left: Vec<usize> = old_stays.iter().filter(|stay| !stays.contains(stay)).copied().collect();
         for stay in &left {
@@ -182,8 +189,13 @@ impl<'a> Records<'a> {
         };
         self.homes.entry((lease.holder, lease.token)).or_insert(home);
         let was_there =
-            |stay: &Stay<'_>| stay.server == record.server && stay.token == lease.token && stay.shaken.is_none();
-        let revived = self.of(lease.holder).any(was_there).then_some(at);
+            |stay: &&Stay<'_>| stay.server == record.server && stay.token == lease.token && stay.shaken.is_none();
+        let ended = self
+            .of(lease.holder)
+            .filter(was_there)
+            .map(|stay| stay.span.until)
+            .max();
+        let revived = ended.map(|ended| Span::new(ended, at));
         let stay = self.stays.len();
         self.by_holder.entry(lease.holder).or_default().push(stay);
         self.stays.push(Stay {
@@ -249,10 +261,14 @@ impl Stay<'_> {
         self.holder == lease.holder && self.token == lease.token
     }
 
-    fn renew(&mut self, at: Duration, ends: Duration) {
-        // What another server has done since is not known here.
-        if self.span.until + SLACK < at && self.shaken.is_none() {
-            self.revived.get_or_insert(at);
+    /// What another server has done since is not known here.
+    fn had_ended(&self, at: Duration) -> bool {
+        self.span.until + SLACK < at && self.shaken.is_none()
+    }
+
+    fn renew(&mut self, at: Duration, ends: Duration, had_ended: bool) {
+        if had_ended {
+            self.revived.get_or_insert(Span::new(self.span.until, at));
         }
         self.span.until = ends;
         self.shaken = None;

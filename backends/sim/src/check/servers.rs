@@ -38,6 +38,8 @@ pub(super) struct Servers {
     begins: Vec<(Duration, ServerId)>,
     /// When two served one site at once.
     pub(super) splits: Vec<Span>,
+    /// How many replicas a master has.
+    pub(super) replicas: u32,
 }
 
 impl Servers {
@@ -57,6 +59,7 @@ impl Servers {
                 self.end(*server, at);
             }
             What::Forgot { server, all } => self.forget(at, *server, *all),
+            What::Followed { replicas } => self.replicas = *replicas,
             What::Began { server } => self.begins.push((at, *server)),
             _ => {}
         }

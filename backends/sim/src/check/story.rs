@@ -146,6 +146,7 @@ fn answer(words: &Words<'_>) -> What {
                 holder: holder(op),
                 token: FencingToken::from_u64(words.value("token").unwrap()),
                 slots: words.all("slots").next().map_or(vec![0], list),
+                acks: words.value("acks").unwrap_or(0),
             };
         }
     };
@@ -225,6 +226,7 @@ fn trouble(word: &str) -> Trouble {
         "network" => Trouble::Network,
         "process" => Trouble::Process,
         "refusal" => Trouble::Refusal,
+        "step" => Trouble::Step,
         other => panic!("no trouble: {other}"),
     }
 }
@@ -238,6 +240,9 @@ fn world(words: &Words<'_>) -> What {
         },
         "demote" => What::Demoted {
             server: server(words.number(2)),
+        },
+        "follow" => What::Followed {
+            replicas: words.number(2),
         },
         "begin" => What::Began {
             server: server(words.number(2)),
@@ -276,7 +281,9 @@ fn asked(words: &Words<'_>) -> Asked {
             Some(time) => Patience::Timed(ms(parse(time))),
         },
         grace: ms(words.value("grace").unwrap_or(0)),
-        acks_timeout: ms(words.value("acks").unwrap_or(0)),
+        acks: words.value("acks").unwrap_or(0),
+        acks_timeout: ms(words.value("for").unwrap_or(0)),
+        stepless: words.has("stepless"),
         queues: !words.has("poll"),
     }
 }

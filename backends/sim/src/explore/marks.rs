@@ -1,13 +1,14 @@
 //! What a history has covered.
 
 use crate::check::Report;
-use crate::history::{End, History, What};
+use crate::history::{End, History, Trouble, What};
 use crate::marks::Marks;
 
 /// What many runs of all profiles must have covered. A fault that never bites proves nothing.
 pub const MARKS: &[&str] = &[
     "a claim was queued",
     "a client was told that its server is a replica",
+    "a clock was stepped where lease time is stepless",
     "a failover lost nothing",
     "a failover lost writes",
     "a forgotten permit was taken in again",
@@ -50,6 +51,9 @@ pub(super) fn of_history(history: &History, report: &Report, marks: &mut Marks) 
     let mut holding = std::collections::BTreeMap::new();
     for event in &history.events {
         match &event.what {
+            What::Disturbed(fault) if fault.trouble == Trouble::Step => {
+                marks.hit("a clock was stepped where lease time is stepless");
+            }
             What::Asked(asked) => {
                 waiting.insert(asked.op, asked.client);
             }

@@ -39,6 +39,8 @@ pub struct Plan {
     pub grace: bool,
     /// How many replicas a grant waits for; at most as many as there are.
     pub acks: u32,
+    /// Whether lease time is stepless.
+    pub stepless: bool,
     /// What befalls them, in the order of its beginning.
     pub faults: Vec<Fault>,
 }
@@ -55,7 +57,9 @@ impl Plan {
     #[must_use]
     pub fn draw_for(profile: Profile, seed: u64, clients: u32) -> Self {
         let clients = clients.clamp(1, 64);
-        let Setting { grace, acks, .. } = Setting::draw(profile, seed);
+        let Setting {
+            grace, acks, stepless, ..
+        } = Setting::draw(profile, seed);
         Self {
             seed,
             profile,
@@ -63,6 +67,7 @@ impl Plan {
             until: UNTIL,
             grace,
             acks,
+            stepless,
             faults: profile.faults(seed, clients),
         }
     }
@@ -87,6 +92,7 @@ impl Plan {
             clients: self.clients,
             grace: self.grace,
             acks: self.acks,
+            stepless: self.stepless,
             ..Setting::draw(self.profile, self.seed)
         }
     }
@@ -121,6 +127,9 @@ impl fmt::Display for Plan {
         if self.acks > 0 {
             write!(f, "\nacks {}", self.acks)?;
         }
+        if self.stepless {
+            f.write_str("\nstepless on")?;
+        }
         self.faults.iter().try_for_each(|fault| write!(f, "\n{fault}"))?;
         f.write_char('\n')
     }
@@ -129,8 +138,8 @@ impl fmt::Display for Plan {
 impl FromStr for Plan {
     type Err = ParsePlanError;
 
-    /// Reads what `Display` prints: four lines, `grace on` and `acks` where they are, then one for each fault. Empty lines and those
-    /// that begin with `#` are passed over. A fault must befall a client or a server that there is.
+    /// Reads what `Display` prints: four lines, `grace on`, `acks` and `stepless on` where they are, then one for each fault. Empty
+    /// lines and those that begin with `#` are passed over. A fault must befall a client or a server that there is.
     fn from_str(text: &str) -> Result<Self, ParsePlanError> {
         let lines = (1..).zip(text.lines().map(str::trim));
         let mut lines = lines
@@ -143,12 +152,14 @@ impl FromStr for Plan {
             until: field(lines.next(), "until", time)?,
             grace: lines.next_if(|(_, line)| *line == "grace on").is_some(),
             acks: 0,
+            stepless: false,
             faults: Vec::new(),
         };
         let replicas = plan.setting().replicas;
         if let Some(line) = lines.next_if(|(_, line)| line.starts_with("acks ")) {
             plan.acks = field(Some(line), "acks", |name, text| acks(name, text, replicas))?;
         }
+        plan.stepless = lines.next_if(|(_, line)| *line == "stepless on").is_some();
         for (number, line) in lines {
             let fault = line.parse().and_then(|fault| befalling(fault, line, &plan, replicas));
             plan.faults.push(fault.map_err(|error| error.at(number))?);

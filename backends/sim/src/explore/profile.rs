@@ -38,7 +38,7 @@ pub enum Profile {
     Skew,
     /// The master is cut off together with some clients, or stands still, and both sides have a master.
     Split,
-    /// The server's clock is stepped.
+    /// The server's clock is stepped, at times while a lease ends that nobody can keep.
     Steps,
     /// Two failovers in a row.
     Twice,
@@ -94,6 +94,15 @@ impl Profile {
         matches!(self, Self::Failover | Self::Skew | Self::Split | Self::Twice)
     }
 
+    /// In one of how many runs lease time is stepless.
+    pub(super) fn one_stepless_in(self) -> u64 {
+        match self {
+            Self::Steps => 2,
+            Self::Skew => 4,
+            _ => 8,
+        }
+    }
+
     /// What befalls the clients and servers of a run.
     pub(super) fn faults(self, seed: u64, clients: u32) -> Vec<Fault> {
         let dice = Dice { seed, clients };
@@ -103,9 +112,7 @@ impl Profile {
             Self::Failover => vec![dice.at(1, dice.failover(1))],
             Self::Twice => dice.twice(),
             Self::Split => vec![dice.at(1, dice.split(1))],
-            Self::Steps => (1..=count.min(3))
-                .map(|number| dice.at(number, dice.step(number)))
-                .collect(),
+            Self::Steps => (1..=count.min(3)).flat_map(|number| dice.stepped(number)).collect(),
             Self::Lapses => (1..=count.min(4)).flat_map(|number| dice.lapse(number)).collect(),
             Self::Skew => dice.skew(),
             Self::Clocks => (1..=count + 2)
@@ -334,6 +341,20 @@ impl Dice {
             server: 0,
             by_ms: by * sign,
         }
+    }
+
+    /// A step of the clock, and at times a client that can keep no lease from shortly before on.
+    fn stepped(&self, fault: u64) -> Vec<Fault> {
+        let step = self.at(fault, self.step(fault));
+        let (client, length) = (self.client(fault), self.time(fault, 80, 1_500, 6_000));
+        let verb = match self.pick(fault, 81, 0, 3) {
+            0 => Verb::Kill { client },
+            1 => Verb::Partition { client, length },
+            2 => Verb::Pause { client, length },
+            _ => return vec![step],
+        };
+        let at = step.at.saturating_sub(self.time(fault, 82, 0, 2_000));
+        vec![Fault { at, verb }, step]
     }
 
     fn failover(&self, fault: u64) -> Verb {

@@ -139,6 +139,7 @@ impl Stage {
                 recorder: recorder.clone(),
                 meddler,
                 cast: Arc::default(),
+                stepped: Arc::default(),
             },
             work: Work::new(plan.seed, setting.clone(), scribe.clone()),
             scribe,
@@ -225,6 +226,13 @@ impl Stage {
             let _whoever_hangs_is_found_by_the_checker = tokio::time::timeout_at(deadline, client.close()).await;
         }
         tokio::time::sleep(self.setting.ttl * 2 + Duration::from_secs(4)).await;
+        if self.setting.stepless {
+            // By each look time goes on by a quarter of the ttl, and leases are given a quarter more.
+            for _ in 0..8 {
+                self.look_at_all();
+                tokio::time::sleep(self.setting.ttl / 4).await;
+            }
+        }
         if self.setting.grace {
             // A server that took over and that nobody has asked since sweeps no waiters before a grace is over.
             self.look_at_all();

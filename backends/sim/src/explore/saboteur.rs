@@ -9,7 +9,7 @@ use super::fault::{Fault, Part, Refusal, Verb};
 use super::meddler::{Meddler, Rule};
 use super::setting::Setting;
 use crate::database::Refused;
-use crate::history::{Disturbance, History, Record, Recorder, What};
+use crate::history::{Disturbance, History, Record, Recorder, Trouble, What};
 use crate::node::Persistence;
 use crate::process::Process;
 use crate::sim::Sim;
@@ -29,6 +29,8 @@ pub(super) struct Saboteur {
     pub(super) meddler: Meddler,
     /// The process of each client, by its number from 1.
     pub(super) cast: Arc<Mutex<BTreeMap<u32, Process>>>,
+    /// When a clock was stepped last.
+    pub(super) stepped: Arc<Mutex<Option<Duration>>>,
 }
 
 impl Saboteur {
@@ -36,7 +38,8 @@ impl Saboteur {
     pub(super) async fn carry_out(self, number: u32, fault: Fault, replace: impl Fn(u32)) {
         tokio::time::sleep(fault.at.saturating_sub(self.sim.now())).await;
         let victims = self.victims(&fault.verb);
-        self.disturb(number, &fault, &victims);
+        let trouble = self.trouble(&fault.verb);
+        self.disturb(number, &fault, trouble, &victims);
         self.act(&fault.verb, &victims).await;
         if let Verb::Kill { client } = fault.verb {
             tokio::time::sleep(REPLACEMENT).await;
@@ -44,7 +47,7 @@ impl Saboteur {
                 replace(client);
             }
         }
-        if fault.verb.trouble().is_some() && !self.is_lasting(&fault.verb) {
+        if trouble.is_some() && !self.is_lasting(&fault.verb) {
             self.recorder.add(self.sim.now(), What::Ceased { number });
             tokio::time::sleep(self.aftermath(&fault.verb)).await;
             self.recorder.add(self.sim.now(), What::Calmed { number });
@@ -72,10 +75,10 @@ impl Saboteur {
         chosen.map(|(_, process)| process.clone()).collect()
     }
 
-    fn disturb(&self, number: u32, fault: &Fault, victims: &[Process]) {
+    fn disturb(&self, number: u32, fault: &Fault, trouble: Option<Trouble>, victims: &[Process]) {
         let text = fault.verb.to_string();
         self.sim.note(format!("fault {number}: {text}"));
-        let Some(trouble) = fault.verb.trouble() else { return };
+        let Some(trouble) = trouble else { return };
         let client = match victims {
             [victim] => Some(victim.number()),
             _ => None,
@@ -87,6 +90,18 @@ impl Saboteur {
             text,
         };
         self.recorder.add(self.sim.now(), What::Disturbed(disturbance));
+    }
+
+    /// What it can excuse here, if anything. Stepless leases outlast one step within their ttl, not two.
+    fn trouble(&self, verb: &Verb) -> Option<Trouble> {
+        let trouble = verb.trouble();
+        if trouble != Some(Trouble::Clock) || !self.setting.stepless {
+            return trouble;
+        }
+        let now = self.sim.now();
+        let before = lock(&self.stepped).replace(now);
+        let is_soon = before.is_some_and(|before| now - before <= self.setting.ttl);
+        Some(if is_soon { Trouble::Clock } else { Trouble::Step })
     }
 
     /// How long after its end a fault is still felt: what it left behind ends with its ttl at the latest, whoever waited

@@ -32,6 +32,8 @@ pub struct Setting {
     pub replicas: u32,
     /// How many replicas a grant waits for.
     pub acks: u32,
+    /// Whether lease time is stepless.
+    pub stepless: bool,
     /// Whether the server wants a replica that keeps up.
     pub min_replicas: bool,
 }
@@ -80,6 +82,7 @@ impl Setting {
             } else {
                 0
             },
+            stepless: pick(14, 1, profile.one_stepless_in()) == 1,
             min_replicas: profile == Profile::Split && pick(9, 0, 1) == 0,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use semafence::{Client, Clock, Error, LockBackend, LossReason, OwnedPermit, Semaphore};
+use semafence::{Client, Clock, Error, LeaseTime, LockBackend, LossReason, OwnedPermit, Semaphore};
 
 use super::work::Work;
 use crate::history::{Asked, End, Op, Patience, Return, What};
@@ -49,6 +49,7 @@ impl<B: LockBackend, C: Clock> Worker<B, C> {
             .ttl(self.work.setting.ttl)
             .strategy(self.work.setting.strategy)
             .failover_grace(self.grace())
+            .lease_time(self.lease_time())
             .acks(self.work.setting.acks)
             .acks_timeout(self.work.setting.ttl / 6)
             .build();
@@ -100,11 +101,11 @@ impl<B: LockBackend, C: Clock> Worker<B, C> {
         }
     }
 
-    fn acks_timeout(&self) -> Duration {
-        if self.work.setting.acks > 0 {
-            self.work.setting.ttl / 6
+    fn lease_time(&self) -> LeaseTime {
+        if self.work.setting.stepless {
+            LeaseTime::Stepless
         } else {
-            Duration::ZERO
+            LeaseTime::Server
         }
     }
 
@@ -120,7 +121,9 @@ impl<B: LockBackend, C: Clock> Worker<B, C> {
             refresh_interval: config.refresh_interval.unwrap_or(config.ttl / 3),
             patience,
             grace: self.grace(),
-            acks_timeout: self.acks_timeout(),
+            acks: config.acks,
+            acks_timeout: config.acks_timeout.filter(|_| config.acks > 0).unwrap_or_default(),
+            stepless: config.lease_time == LeaseTime::Stepless,
             queues: config.strategy == semafence::Strategy::Queue,
         }));
     }
@@ -132,6 +135,7 @@ impl<B: LockBackend, C: Clock> Worker<B, C> {
             holder,
             token,
             slots,
+            acks: permit.acks(),
         });
         permit
     }

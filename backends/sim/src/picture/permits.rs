@@ -124,6 +124,7 @@ fn see<'a>(all: &mut BTreeMap<Op, Acquisition<'a>>, event: &'a Event, end: Durat
             holder,
             token,
             slots,
+            ..
         } => {
             if let Some(acquisition) = all.get_mut(op) {
                 acquisition.answered = at;

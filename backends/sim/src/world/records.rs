@@ -73,6 +73,15 @@ impl World {
         }
     }
 
+    /// Tells how many replicas a master has, if any.
+    pub(crate) fn tell_of_replicas(&mut self) {
+        let replicas = self.sites.iter().map(|site| site.nodes.len() - 1).max().unwrap_or(0);
+        if replicas > 0 {
+            let replicas = u32::try_from(replicas).expect("replicas are few");
+            self.tell(What::Followed { replicas });
+        }
+    }
+
     /// Tells what a server knows of every name.
     pub(crate) fn record_all(&mut self, server: ServerId) {
         if self.recorder.is_none() {
