@@ -7,7 +7,7 @@
 --       10 most waiters  11 meta, free text  12 for how long others may hold what a server has forgotten, ms; 0: for no time
 -- Reply {1, token, limit, other limit or 0, first slot, last slot, ...}    granted
 --       {0, used, waiters, look again in ms, limit}                        busy
---       {2, place, look again in ms, waiters}                              queued
+--       {2, place, look again in ms, waiters, 1 for a new place}           queued
 --       {3}  given up before: the holder has a tombstone
 --       {4, most waiters}  queue full
 --       {5, limit}  weighs more than the limit in force
@@ -71,11 +71,11 @@ local function look_after()
   return slack > 0 and math.min(due, slack) or due -- Or lease time would fall behind.
 end
 
-local function queued(key)
+local function queued(key, is_new)
   local place = redis.call('ZRANK', KEYS[key], id) or 0
   if place == 0 then keep_key(key) end
   save()
-  return {2, place + 1, look_after(), state.queued + state.wakers}
+  return {2, place + 1, look_after(), state.queued + state.wakers, is_new and 1 or 0}
 end
 
 local function confirm()
@@ -154,4 +154,4 @@ redis.call('ZADD', KEYS[key], state.ticket, id)
 listen()
 put(count, state[count] + 1)
 put(id, mode .. ' ' .. claim.terms .. ' ' .. int(state.ticket) .. ' ' .. claim.meta)
-return queued(key)
+return queued(key, true)

@@ -185,10 +185,13 @@ impl<'a> Acquisition<'a> {
                 Ok(Attempt::Queued(queued)) => {
                     troubles = Backoff::new(&terms.config);
                     let Some(seat) = &seat else { continue };
-                    if call.is_none() {
+                    if call.is_none() || queued.is_new {
                         trace::queued(&self.claim, &queued);
                     }
                     seat.queued(self.now(), queued.look_after);
+                    if queued.is_new {
+                        seat.displaced(call);
+                    }
                     call = Some(seat.called().await);
                     self.listen(&mut troubles).await?;
                 }

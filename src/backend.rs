@@ -219,6 +219,8 @@ pub struct Queued {
     pub look_after: Duration,
     /// How many wait, this one included.
     pub waiters: u32,
+    /// Whether the claim was not in the queue before. A waiter that is told so again learns that its place was lost.
+    pub is_new: bool,
 }
 
 /// Slots and a token.

@@ -43,10 +43,11 @@ pub fn read_attempt(reply: &Reply) -> Result<Attempt, BackendError> {
             limit: small(limit)?,
             other_limit: some(small(other)?),
         }),
-        [2, place, look_after, waiters] => Attempt::Queued(Queued {
+        [2, place, look_after, waiters, new] => Attempt::Queued(Queued {
             place: small(place)?,
             look_after: millis(look_after),
             waiters: small(waiters)?,
+            is_new: new != 0,
         }),
         [3] => Attempt::GivenUp,
         [4, waiters] => Attempt::Full {

@@ -66,8 +66,10 @@ struct Waiter {
     called: Arc<Notify>,
     interval: Duration,
     has_mail: bool,
-    /// Messages may have been missed. Stays until this waiter asks, whatever an earlier answer says.
-    look_now: bool,
+    /// Why to look at once. Stays until this waiter asks, whatever an earlier answer says.
+    look_now: Option<Call>,
+    /// It was told that it is in the queue.
+    is_queued: bool,
     passed_over: bool,
 }
 
@@ -76,8 +78,10 @@ struct Waiter {
 pub(crate) enum Call {
     /// It got a message.
     Mail,
-    /// It is the foremost, and it was time.
+    /// It is the foremost, and it was time; or messages may have been missed.
     Time,
+    /// Another one of its line had lost its place in the queue.
+    Displaced,
 }
 
 impl Waiters {
@@ -131,7 +135,8 @@ impl Waiters {
             called: Arc::clone(&called),
             interval,
             has_mail: false,
-            look_now: false,
+            look_now: None,
+            is_queued: false,
             passed_over: false,
         };
         let line = state.lines.entry(name.clone()).or_insert_with(|| Line::new(now));
@@ -206,6 +211,7 @@ impl Shared {
                 for line in self.lock().lines.values_mut() {
                     line.suspicious = true;
                     line.alarm(now);
+                    line.ask_newest();
                 }
             }
         }
@@ -268,9 +274,25 @@ impl Line {
     fn alarm(&mut self, now: Instant) {
         let foremost = self.foremost().and_then(|number| self.waiters.get_mut(&number));
         if let Some(waiter) = foremost {
-            waiter.look_now = true;
+            waiter.look_now = Some(Call::Time);
             waiter.called.notify_one();
             self.stir_by = self.stir_by.min(now + LATE);
+        }
+    }
+
+    /// The one that joined the queue last looks, too: a server that lost something lost its place.
+    fn ask_newest(&mut self) {
+        if let Some(waiter) = self.waiters.values_mut().rfind(|waiter| waiter.is_queued) {
+            waiter.look_now = Some(Call::Time);
+            waiter.called.notify_one();
+        }
+    }
+
+    /// Everybody in the queue looks.
+    fn ask_all(&mut self) {
+        for waiter in self.waiters.values_mut().filter(|waiter| waiter.is_queued) {
+            waiter.look_now.get_or_insert(Call::Displaced);
+            waiter.called.notify_one();
         }
     }
 
@@ -321,6 +343,9 @@ impl Seat {
         let Some(line) = state.lines.get_mut(&self.name) else {
             return;
         };
+        if let Some(waiter) = line.waiters.get_mut(&self.number) {
+            waiter.is_queued = true;
+        }
         let look_at = now + look_after.clamp(LOOK_MIN, line.interval());
         if line.foremost() == Some(self.number) {
             line.suspicious = false;
@@ -328,6 +353,22 @@ impl Seat {
         } else if look_at + LOOK_MIN < line.look_at {
             line.plan(look_at);
             line.call_foremost();
+        }
+    }
+
+    /// The backend did not know this waiter any more, although no message took it out of the queue: the queue was lost, or
+    /// its end. All of this line join it again at once, lest newcomers pass them.
+    pub(crate) fn displaced(&self, call: Option<Call>) {
+        if call != Some(Call::Time) {
+            return;
+        }
+        let mut state = self.shared.lock();
+        let Some(line) = state.lines.get_mut(&self.name) else {
+            return;
+        };
+        line.ask_all();
+        if let Some(waiter) = line.waiters.get_mut(&self.number) {
+            waiter.look_now = None;
         }
     }
 
@@ -374,15 +415,13 @@ impl Seat {
             std::mem::take(&mut waiter.has_mail),
         );
         let is_foremost = line.foremost() == Some(self.number);
-        let is_time = look_now || (is_foremost && line.look_at <= now);
-        if is_foremost && (is_time || has_mail) {
+        let is_time = is_foremost && line.look_at <= now;
+        if is_foremost && (is_time || has_mail || look_now.is_some()) {
             line.stir_by = now + ASKING;
         }
-        match () {
-            () if is_time => Ok(Call::Time),
-            () if has_mail => Ok(Call::Mail),
-            () => Err(is_foremost.then_some(line.look_at)),
-        }
+        let call = look_now.or(is_time.then_some(Call::Time));
+        call.or(has_mail.then_some(Call::Mail))
+            .ok_or_else(|| is_foremost.then_some(line.look_at))
     }
 }
 
@@ -395,7 +434,7 @@ impl Drop for Seat {
             return;
         };
         let was_foremost = line.foremost() == Some(self.number);
-        let should_look = line.remove(self.number).is_some_and(|waiter| waiter.look_now);
+        let should_look = line.remove(self.number).is_some_and(|waiter| waiter.look_now.is_some());
         if line.waiters.is_empty() {
             state.lines.remove(&self.name);
         } else if was_foremost {

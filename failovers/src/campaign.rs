@@ -43,6 +43,9 @@ pub struct Plan {
     /// Nothing is granted for so long after a failover; `0s` for no grace.
     #[arg(long, default_value = "3s", value_parser = humantime::parse_duration)]
     pub grace: Duration,
+    /// Leases go by stepless time: no clock of a server that takes over ends one early.
+    #[arg(long)]
+    pub stepless: bool,
     /// A master that no replica has acknowledged for a second takes no more writes.
     #[arg(long)]
     pub min_replicas: bool,
@@ -95,10 +98,11 @@ pub fn run(plan: &Plan) -> io::Result<bool> {
     let verdict = Verdict::of(&sightings, &tale.failovers, plan.processes, told_within(plan.ttl));
     let (failovers, incr) = (tale.failovers.len(), tale.incr_regressed);
     println!(
-        "failovers  {failovers}, {} by {:?}, grace {:?}",
+        "failovers  {failovers}, {} by {:?}, grace {:?}{}",
         plan.driver.name(),
         plan.fault,
-        plan.grace
+        plan.grace,
+        if plan.stepless { ", stepless" } else { "" }
     );
     println!("{verdict}");
     println!("INCR       repeated or went back in {incr} of {failovers}");
@@ -240,6 +244,7 @@ impl Worker {
             ])
             .args(["--ttl", &humantime::format_duration(plan.ttl).to_string()])
             .args(["--grace", &humantime::format_duration(plan.grace).to_string()])
+            .args(plan.stepless.then_some("--stepless"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         let mut child = match plan.fault {

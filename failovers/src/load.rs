@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use semafence::{Client, Error, LockBackend, LossReason, Semaphore, Standing};
+use semafence::{Client, Error, LeaseTime, LockBackend, LossReason, Semaphore, Standing};
 use tokio_util::sync::CancellationToken;
 
 use crate::moment::now;
@@ -33,6 +33,7 @@ pub(crate) struct Load {
     pub(crate) client: AnyClient,
     pub(crate) ttl: Duration,
     pub(crate) grace: Duration,
+    pub(crate) lease_time: LeaseTime,
     pub(crate) stop: CancellationToken,
 }
 
@@ -154,6 +155,7 @@ impl Load {
 
     fn semaphore(&self, name: &str, limit: u32) -> Result<AnySemaphore, Error> {
         let semaphore = self.client.semaphore(name, limit).ttl(self.ttl);
+        let semaphore = semaphore.lease_time(self.lease_time);
         semaphore.failover_grace(self.grace).build()
     }
 }

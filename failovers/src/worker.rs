@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::future::try_join_all;
-use semafence::{Client, Error};
+use semafence::{Client, Error, LeaseTime};
 use tokio::io::AsyncReadExt;
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +28,9 @@ pub struct Orders {
     /// Nothing is granted for so long after a failover.
     #[arg(long, value_parser = humantime::parse_duration)]
     pub grace: Duration,
+    /// Leases go by stepless time.
+    #[arg(long)]
+    pub stepless: bool,
 }
 
 /// Makes load until standard input ends, and prints what it saw.
@@ -42,6 +45,11 @@ pub async fn work(orders: Orders) -> Result<(), Error> {
         client: client.clone(),
         ttl: orders.ttl,
         grace: orders.grace,
+        lease_time: if orders.stepless {
+            LeaseTime::Stepless
+        } else {
+            LeaseTime::Server
+        },
         stop: CancellationToken::new(),
     };
     let stop = load.stop.clone();

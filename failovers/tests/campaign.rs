@@ -64,6 +64,12 @@ fn over_failovers_of_a_master_that_hangs_tokens_grow() {
     campaign(&["--fault", "hung", "--grace", "0s"]);
 }
 
+/// With a grace and stepless leases no holder loses anything by the other clock, and nobody is let in beside one.
+#[test]
+fn a_successor_whose_clock_is_behind_ends_no_stepless_lease() {
+    campaign(&["--fault", "clock-behind", "--stepless", "--grace", "2s"]);
+}
+
 /// SCENARIOS 32.
 #[test]
 fn what_an_old_master_grants_that_is_cut_off_is_outranked_with_redis_rs() {

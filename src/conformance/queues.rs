@@ -6,7 +6,7 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 
 use super::lab::{Lab, TTL};
-use crate::backend::{Attempt, Claim, Queueing, Standing, Wakeup};
+use crate::backend::{Attempt, Claim, Queued, Queueing, Standing, Wakeup};
 use crate::holder::Inbox;
 
 /// The messages that arrive until none has for a while.
@@ -28,11 +28,15 @@ async fn listen(lab: &Lab) -> BoxStream<'static, Wakeup> {
         .expect("a subscription is confirmed")
 }
 
-async fn place(lab: &Lab, claim: &Claim) -> u32 {
+async fn queued(lab: &Lab, claim: &Claim) -> Queued {
     match lab.ask(claim, Queueing::HandOff).await {
-        Attempt::Queued(queued) => queued.place,
+        Attempt::Queued(queued) => queued,
         other => panic!("still in the queue: {other:?}"),
     }
+}
+
+async fn place(lab: &Lab, claim: &Claim) -> u32 {
+    queued(lab, claim).await.place
 }
 
 async fn is_granted(lab: &Lab, claim: &Claim) -> bool {
@@ -159,16 +163,14 @@ pub(super) async fn a_waiter_that_leaves_does_not_hold_up_those_behind_it(lab: L
 pub(super) async fn asking_again_keeps_the_place(lab: Lab) {
     let (holder, first, second) = (lab.claim(1), lab.claim(1), lab.claim(1));
     lab.grant(&holder).await;
-    lab.join(&first, Queueing::HandOff).await;
-    lab.join(&second, Queueing::HandOff).await;
+    let mut answers = Vec::new();
+    for claim in [&first, &second, &second, &first, &second] {
+        answers.push(queued(&lab, claim).await);
+    }
 
-    let places = [
-        place(&lab, &second).await,
-        place(&lab, &first).await,
-        place(&lab, &second).await,
-    ];
-
-    assert_eq!(places, [2, 1, 2]);
+    let places = answers.iter().map(|queued| (queued.place, queued.is_new));
+    let expected = [(1, true), (2, true), (2, false), (1, false), (2, false)];
+    assert_eq!(places.collect::<Vec<_>>(), expected);
     assert_eq!(lab.status(&holder).await.waiters_total, 2);
 }
 

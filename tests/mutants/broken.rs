@@ -26,6 +26,7 @@ pub(crate) enum Defect {
     ClaimWindowIsEndless,
     ClockStands,
     DoubtIsForgotten,
+    EveryPlaceIsNew,
     EverySlotIsZero,
     EverybodyIsWoken,
     EverythingWeighsOne,
@@ -122,6 +123,10 @@ impl Broken {
                 slots: vec![0; grant.slots.len()],
                 ..grant
             }),
+            (Defect::EveryPlaceIsNew, Attempt::Queued(mut queued)) => {
+                queued.is_new = true;
+                Attempt::Queued(queued)
+            }
             (Defect::LookAfterIsEndless, Attempt::Queued(mut queued)) => {
                 queued.look_after = ENDLESS;
                 Attempt::Queued(queued)

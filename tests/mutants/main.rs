@@ -15,7 +15,7 @@ use semafence_sim::Sim;
 /// Far more virtual time than any clause takes: a defect that makes one hang is caught as well.
 const HANG: Duration = Duration::from_secs(600);
 
-const CAUGHT: [(&str, Defect); 63] = [
+const CAUGHT: [(&str, Defect); 64] = [
     (
         "slots_of_live_holders_are_distinct_and_below_the_limit",
         Defect::EverySlotIsZero,
@@ -97,6 +97,7 @@ const CAUGHT: [(&str, Defect); 63] = [
         Defect::OnlyHoldersAreReleased,
     ),
     ("asking_again_keeps_the_place", Defect::AskingAgainGoesToTheEnd),
+    ("asking_again_keeps_the_place", Defect::EveryPlaceIsNew),
     ("a_waiter_is_told_when_the_next_lease_ends", Defect::LookAfterIsEndless),
     ("a_hand_off_is_announced_to_its_waiter", Defect::MessagesAreLost),
     ("a_wake_up_reaches_one_waiter_per_free_slot", Defect::EverybodyIsWoken),

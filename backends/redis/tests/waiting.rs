@@ -202,6 +202,37 @@ async fn a_reconnect_re_arms_every_waiter() {
     );
 }
 
+/// Newcomers must not pass those whose places a server has lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everybody_is_in_the_queue_again_soon_after_a_server_came_back_without_it() {
+    let Some(server) = servers::any_server_or_skip() else {
+        return;
+    };
+    let (first, second) = (client(&server), client(&server));
+    let _permit = first.mutex("rejoined").build().unwrap().lock_owned().await.unwrap();
+    let mutex = second.mutex("rejoined").build().unwrap();
+    let tasks: Vec<_> = (0..20)
+        .map(|_| {
+            let mutex = mutex.clone();
+            tokio::spawn(async move { drop(mutex.lock().await.unwrap()) })
+        })
+        .collect();
+    until("everyone queues", || waiting(&server, "rejoined") == 20).await;
+    let other = first.mutex("rejoined").build().unwrap();
+    server.command(&["FLUSHALL"]);
+    // Held by somebody else, so that nobody of the queue is served meanwhile.
+    let _other = other.try_lock_owned().await.unwrap().expect("it is free");
+
+    server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+    server.command(&["CLIENT", "KILL", "TYPE", "normal"]);
+    let start = Instant::now();
+    until("everyone queues again", || waiting(&server, "rejoined") == 20).await;
+
+    println!("all 20 are in the queue again after {:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_millis(1500), "{:?}", start.elapsed());
+    tasks.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
 /// SCENARIOS 57: one connection serves all waiters, so they cannot starve the holder's refresh.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_and_twenty_waiters_share_the_connections_and_the_holder_keeps_its_lease() {

@@ -13,6 +13,7 @@ mod keys;
 mod live;
 mod network;
 mod plans;
+mod rejoining;
 mod running;
 mod scripts;
 mod shortcuts;
