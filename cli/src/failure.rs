@@ -59,7 +59,9 @@ impl From<Error> for Failure {
             exit::UNAVAILABLE if matches!(error, Error::Unacknowledged { .. }) => {
                 failure.hint("are the replicas there, and do they keep up? --acks says how many must")
             }
-            exit::UNAVAILABLE => failure.hint("is the server running, and is the address right?"),
+            exit::UNAVAILABLE => {
+                failure.hint("is the server running, and is the address right, also about TLS (rediss://)?")
+            }
             exit::NO_PERMISSION => failure.hint("check user, password and the rights of that user (ACL)"),
             _ => failure,
         }

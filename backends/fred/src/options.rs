@@ -242,7 +242,10 @@ impl Options {
         }
         // Without a password nobody would log in at all, and everything would run as the default user.
         if self.login.username.is_some() && self.login.password.is_none() {
-            return Err(config("password", "is missing beside a username"));
+            return Err(config(
+                "password",
+                "is missing beside a username; a password alone is redis://:password@host",
+            ));
         }
         if self.sentinel_login.username.is_some() && self.sentinel_login.password.is_none() {
             return Err(config("sentinel_password", "is missing beside a sentinel_username"));
@@ -365,7 +368,10 @@ mod tests {
                 "sentinels have a port that is 0",
             ),
             (local().db(u32::MAX), "db is 4294967295, not between 0 and 2147483647"),
-            (local().username("jobs"), "password is missing beside a username"),
+            (
+                local().username("jobs"),
+                "password is missing beside a username; a password alone is redis://:password@host",
+            ),
             (local().sentinel_password("secret"), "sentinel_password needs sentinels"),
             (local().min_other_sentinels(2), "min_other_sentinels needs sentinels"),
             (

@@ -298,13 +298,16 @@ pub(crate) fn check_address(address: &ConnectionAddr) -> Result<(), Error> {
     }
 }
 
+/// Who writes `redis://password@host` has named a user.
+const MISSING: &str = "is missing beside a username; a password alone is redis://:password@host";
+
 pub(crate) fn check_login(login: &RedisConnectionInfo) -> Result<(), Error> {
     if !(0..=DB_MAX).contains(&login.db()) {
         return Err(config("db", format!("is {}, not between 0 and {DB_MAX}", login.db())));
     }
     // Without a password nobody would log in at all, and everything would run as the default user.
     if login.username().is_some() && login.password().is_none() {
-        return Err(config("password", "is missing beside a username"));
+        return Err(config("password", MISSING));
     }
     Ok(())
 }
@@ -359,7 +362,10 @@ mod tests {
             (Options::tcp("localhost", 0), "port is 0"),
             (Options::unix(""), "path is empty"),
             (local().db(-1), "db is -1, not between 0 and 2147483647"),
-            (local().username("jobs"), "password is missing beside a username"),
+            (
+                local().username("jobs"),
+                "password is missing beside a username; a password alone is redis://:password@host",
+            ),
             (
                 local().connect_timeout(Duration::ZERO),
                 "connect_timeout is 0ns, not between 1ms and 60s",

@@ -135,6 +135,7 @@ fn an_unreachable_server_is_69_and_is_named() {
             said.contains("redis://u:***@127.0.0.1:1/") && !said.contains("hunter2"),
             "{said}"
         );
+        assert!(said.contains("TLS (rediss://)"), "{said}");
     }
 }
 
