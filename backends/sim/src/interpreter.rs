@@ -68,12 +68,12 @@ impl Interpreter {
         let globals = lua.globals();
         let protected_call = globals.get("xpcall")?;
         let commands = Rc::<RefCell<Database>>::clone(&database);
-        let call = lua.create_function(move |lua, args: MultiValue| match run_command(&commands, &args) {
+        let call = lua.create_function(move |lua, args: MultiValue| match run_command(&commands, args) {
             Resp::Error(text) => Err(Raised::here(lua, text)),
             reply => Ok(to_lua(reply)),
         })?;
         let commands = Rc::<RefCell<Database>>::clone(&database);
-        let reply = lua.create_function(move |_, args: MultiValue| Ok(to_lua(run_command(&commands, &args))))?;
+        let reply = lua.create_function(move |_, args: MultiValue| Ok(to_lua(run_command(&commands, args))))?;
         let sha1hex = lua.create_function(|_, text: LuaString| Ok(sha1(&text.as_bytes())))?;
         let text_of = lua.create_function(text_of)?;
         lua.load(include_str!("prelude.lua"))
@@ -167,16 +167,19 @@ impl fmt::Display for Raised {
 
 impl Error for Raised {}
 
-fn run_command(database: &RefCell<Database>, args: &MultiValue) -> Resp {
-    let command: Option<Vec<Bytes>> = args.iter().map(to_argument).collect();
-    match command {
-        Some(command) => database.borrow_mut().run(&command),
-        None => Resp::error("ERR Lua redis lib command arguments must be strings or integers"),
+fn run_command(database: &RefCell<Database>, args: MultiValue) -> Resp {
+    let mut command = Vec::with_capacity(args.len());
+    for arg in args {
+        match to_argument(arg) {
+            Some(word) => command.push(word),
+            None => return Resp::error("ERR Lua redis lib command arguments must be strings or integers"),
+        }
     }
+    database.borrow_mut().run(&command)
 }
 
 /// Numbers keep all their digits on the way to a command, unlike those that `tostring` prints.
-fn to_argument(value: &Value) -> Option<Bytes> {
+fn to_argument(value: Value) -> Option<Bytes> {
     match value {
         Value::String(text) => Some(text.as_bytes().to_vec()),
         Value::Integer(number) if number.unsigned_abs() < 100_000_000_000_000_000 => {
@@ -184,8 +187,8 @@ fn to_argument(value: &Value) -> Option<Bytes> {
         }
         // Lua has no integers: it was a double.
         #[expect(clippy::cast_precision_loss, reason = "the number was a double before")]
-        Value::Integer(number) => Some(format_17g(*number as f64).into_bytes()),
-        Value::Number(number) => Some(format_17g(*number).into_bytes()),
+        Value::Integer(number) => Some(format_17g(number as f64).into_bytes()),
+        Value::Number(number) => Some(format_17g(number).into_bytes()),
         _ => None,
     }
 }
