@@ -62,11 +62,17 @@ impl Command {
     }
 }
 
+/// No name is longer.
+const NAME_MAX: usize = 16;
+
 /// The index of a command in [`COMMANDS`], whatever the case of its letters.
 pub(crate) fn find(name: &[u8]) -> Option<usize> {
-    let lower = || name.iter().map(u8::to_ascii_lowercase);
+    let mut lower = [0; NAME_MAX];
+    let lower = lower.get_mut(..name.len())?;
+    lower.copy_from_slice(name);
+    lower.make_ascii_lowercase();
     COMMANDS
-        .binary_search_by(|command| command.name.bytes().cmp(lower()))
+        .binary_search_by(|command| command.name.as_bytes().cmp(lower))
         .ok()
 }
 
@@ -179,7 +185,9 @@ mod tests {
     fn the_table_is_sorted_and_found_in_any_case() {
         assert!(COMMANDS.is_sorted_by(|left, right| left.name < right.name));
         assert_eq!(find(b"ZaDd").map(|index| COMMANDS[index].name), Some("zadd"));
+        assert!(COMMANDS.iter().all(|command| command.name.len() <= NAME_MAX));
         assert_eq!(find(b"no"), None);
+        assert_eq!(find(b"a name that is longer than any"), None);
     }
 
     #[test]

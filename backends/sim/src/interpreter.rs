@@ -1,50 +1,79 @@
 //! Runs scripts as a server does: Lua 5.1, `redis.call`, the conversions between replies and Lua, and a sandbox.
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::rc::Rc;
+use std::sync::Arc;
 
 use mlua::state::{GcIncParams, GcMode};
-use mlua::{Function, Lua, LuaOptions, LuaString, MultiValue, StdLib, Table, Value};
+use mlua::{Either, Function, IntoLua, Lua, LuaOptions, LuaString, MultiValue, StdLib, Table, Value};
 
 use crate::database::{Database, Resp};
 use crate::keyspace::Bytes;
 use crate::number::format_17g;
-use crate::sync::lock;
 
 const CHUNK: &str = "user_script";
+
+/// An interpreter that has seen more texts than this is not used again.
+const COMPILED_MAX: usize = 256;
+
+thread_local! {
+    /// What runs the scripts of all worlds of this thread, with what it compiled: compiling takes longer than most
+    /// worlds, and an interpreter that may change its thread takes a lock for whatever it does.
+    static INTERPRETER: Cell<Option<Box<Interpreter>>> = const { Cell::new(None) };
+}
+
+/// Lends out the interpreter of this thread. One that a panic leaves is not used again.
+pub(crate) fn interpret<T>(act: impl FnOnce(&mut Interpreter) -> T) -> T {
+    let mut interpreter = INTERPRETER.take().unwrap_or_else(|| Box::new(Interpreter::new()));
+    let result = act(&mut interpreter);
+    if interpreter.compiled.len() <= COMPILED_MAX {
+        INTERPRETER.set(Some(interpreter));
+    }
+    result
+}
+
+/// A script that was compiled.
+#[derive(Debug, Clone)]
+pub(crate) struct Compiled {
+    sha: Arc<str>,
+    function: Function,
+}
 
 /// One Lua state and the scripts compiled in it.
 #[derive(Debug)]
 pub(crate) struct Interpreter {
     lua: Lua,
+    globals: Table,
     /// The database of the server that runs a script, while it runs.
-    database: Arc<Mutex<Database>>,
+    database: Rc<RefCell<Database>>,
     /// `xpcall`, and the handler that notes where an error was raised.
     protected_call: Function,
     handler: Function,
-    compiled: BTreeMap<Arc<str>, Function>,
+    compiled: BTreeMap<Arc<str>, Compiled>,
 }
 
 impl Interpreter {
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         Self::try_new().expect("the prelude is valid Lua")
     }
 
     fn try_new() -> mlua::Result<Self> {
-        let database = Arc::default();
+        let database = Rc::default();
         let lua = Lua::new_with(StdLib::TABLE | StdLib::STRING | StdLib::MATH, LuaOptions::default())?;
         // Memory is cheap here: collect when ten times as much is in use as was left the last time.
         lua.gc_set_mode(GcMode::Incremental(GcIncParams::default().pause(1_000)));
-        let protected_call = lua.globals().get("xpcall")?;
-        let commands = Arc::<Mutex<Database>>::clone(&database);
-        let call = lua.create_function(move |lua, args: MultiValue| match run_command(&commands, &args) {
+        let globals = lua.globals();
+        let protected_call = globals.get("xpcall")?;
+        let commands = Rc::<RefCell<Database>>::clone(&database);
+        let call = lua.create_function(move |lua, args: MultiValue| match run_command(&commands, args) {
             Resp::Error(text) => Err(Raised::here(lua, text)),
-            reply => to_lua(lua, &reply),
+            reply => Ok(to_lua(reply)),
         })?;
-        let commands = Arc::<Mutex<Database>>::clone(&database);
-        let reply = lua.create_function(move |lua, args: MultiValue| to_lua(lua, &run_command(&commands, &args)))?;
+        let commands = Rc::<RefCell<Database>>::clone(&database);
+        let reply = lua.create_function(move |_, args: MultiValue| Ok(to_lua(run_command(&commands, args))))?;
         let sha1hex = lua.create_function(|_, text: LuaString| Ok(sha1(&text.as_bytes())))?;
         let text_of = lua.create_function(text_of)?;
         lua.load(include_str!("prelude.lua"))
@@ -53,6 +82,7 @@ impl Interpreter {
         let handler = lua.create_function(locate)?;
         Ok(Self {
             lua,
+            globals,
             database,
             protected_call,
             handler,
@@ -61,64 +91,46 @@ impl Interpreter {
     }
 
     /// Compiles a script unless that was done before; the text of the error if it cannot be.
-    pub(crate) fn compile(&mut self, sha: &str, source: &str) -> Result<(), String> {
-        if !self.compiled.contains_key(sha) {
-            let chunk = self.lua.load(source).set_name(format!("@{CHUNK}"));
-            let failed = |error| format!("ERR Error compiling script (new function): {}", syntax_text(&error));
-            self.compiled.insert(sha.into(), chunk.into_function().map_err(failed)?);
+    pub(crate) fn compile(&mut self, sha: &str, source: &str) -> Result<Compiled, String> {
+        if let Some(compiled) = self.compiled.get(sha) {
+            return Ok(compiled.clone());
         }
-        Ok(())
+        let chunk = self.lua.load(source).set_name(format!("@{CHUNK}"));
+        let failed = |error| format!("ERR Error compiling script (new function): {}", syntax_text(&error));
+        let (sha, function) = (Arc::from(sha), chunk.into_function().map_err(failed)?);
+        let compiled = Compiled { sha, function };
+        self.compiled.insert(Arc::clone(&compiled.sha), compiled.clone());
+        Ok(compiled)
     }
 
-    /// How many texts it has compiled.
-    pub(crate) fn compiled(&self) -> usize {
-        self.compiled.len()
-    }
-
-    /// A name to call a compiled script by.
-    ///
-    /// # Panics
-    ///
-    /// When it was not compiled.
-    pub(crate) fn name_of(&self, sha: &str) -> Arc<str> {
-        let (sha, _) = self.compiled.get_key_value(sha).expect("the script was compiled");
-        Arc::clone(sha)
-    }
-
-    /// Runs a compiled script on a database.
-    ///
-    /// # Panics
-    ///
-    /// When it was not compiled.
-    pub(crate) fn call(&self, database: &mut Database, sha: &str, keys: &Arc<[Bytes]>, args: &[Bytes]) -> Resp {
-        let function = &self.compiled[sha];
+    /// Runs a script on a database.
+    pub(crate) fn call(&self, database: &mut Database, script: &Compiled, keys: &Arc<[Bytes]>, args: &[Bytes]) -> Resp {
         database.declared = Some(Arc::clone(keys));
         database.wrote = false;
-        std::mem::swap(database, &mut lock(&self.database));
-        let result = self.try_call(function, keys, args);
-        std::mem::swap(database, &mut lock(&self.database));
+        std::mem::swap(database, &mut self.database.borrow_mut());
+        let result = self.try_call(&script.function, keys, args);
+        std::mem::swap(database, &mut self.database.borrow_mut());
         database.declared = None;
         match result {
             Ok((true, value)) => to_resp(&value).unwrap_or_else(|error| Resp::error(format!("ERR {error}"))),
-            Ok((false, Value::Table(error))) => Resp::Error(error_text(&error, sha)),
+            Ok((false, Value::Table(error))) => Resp::Error(error_text(&error, &script.sha)),
             Ok((false, other)) => Resp::error(format!("ERR {}", plain_text(&other))),
             Err(error) => Resp::error(format!("ERR {error}")),
         }
     }
 
     fn try_call(&self, function: &Function, keys: &[Bytes], args: &[Bytes]) -> mlua::Result<(bool, Value)> {
-        let globals = self.lua.globals();
-        globals.raw_set("KEYS", self.strings(keys)?)?;
-        globals.raw_set("ARGV", self.strings(args)?)?;
+        self.globals.raw_set("KEYS", self.strings(keys)?)?;
+        self.globals.raw_set("ARGV", self.strings(args)?)?;
         self.protected_call.call((function, &self.handler))
     }
 
     fn strings(&self, texts: &[Bytes]) -> mlua::Result<Table> {
-        let table = self.lua.create_table_with_capacity(texts.len(), 0)?;
-        for text in texts {
-            table.raw_push(self.lua.create_string(text)?)?;
-        }
-        Ok(table)
+        self.lua
+            .create_sequence_from(texts.iter().map(|text| match str::from_utf8(text) {
+                Ok(text) => Either::Left(text),
+                Err(_) => Either::Right(LuaString::wrap(text)),
+            }))
     }
 }
 
@@ -155,16 +167,19 @@ impl fmt::Display for Raised {
 
 impl Error for Raised {}
 
-fn run_command(database: &Mutex<Database>, args: &MultiValue) -> Resp {
-    let command: Option<Vec<Bytes>> = args.iter().map(to_argument).collect();
-    match command {
-        Some(command) => lock(database).run(&command),
-        None => Resp::error("ERR Lua redis lib command arguments must be strings or integers"),
+fn run_command(database: &RefCell<Database>, args: MultiValue) -> Resp {
+    let mut command = Vec::with_capacity(args.len());
+    for arg in args {
+        match to_argument(arg) {
+            Some(word) => command.push(word),
+            None => return Resp::error("ERR Lua redis lib command arguments must be strings or integers"),
+        }
     }
+    database.borrow_mut().run(&command)
 }
 
 /// Numbers keep all their digits on the way to a command, unlike those that `tostring` prints.
-fn to_argument(value: &Value) -> Option<Bytes> {
+fn to_argument(value: Value) -> Option<Bytes> {
     match value {
         Value::String(text) => Some(text.as_bytes().to_vec()),
         Value::Integer(number) if number.unsigned_abs() < 100_000_000_000_000_000 => {
@@ -172,27 +187,40 @@ fn to_argument(value: &Value) -> Option<Bytes> {
         }
         // Lua has no integers: it was a double.
         #[expect(clippy::cast_precision_loss, reason = "the number was a double before")]
-        Value::Integer(number) => Some(format_17g(*number as f64).into_bytes()),
-        Value::Number(number) => Some(format_17g(*number).into_bytes()),
+        Value::Integer(number) => Some(format_17g(number as f64).into_bytes()),
+        Value::Number(number) => Some(format_17g(number).into_bytes()),
         _ => None,
     }
 }
 
-fn to_lua(lua: &Lua, reply: &Resp) -> mlua::Result<Value> {
-    Ok(match reply {
-        Resp::Int(number) => Value::Integer(*number),
-        Resp::Bulk(bytes) => Value::String(lua.create_string(bytes)?),
-        Resp::Nil => Value::Boolean(false),
-        Resp::Status(text) => Value::Table(single(lua, "ok", text)?),
-        Resp::Error(text) => Value::Table(error_table(lua, text, current_line(lua))?),
-        Resp::Array(items) => {
-            let table = lua.create_table_with_capacity(items.len(), 0)?;
-            for item in items {
-                table.raw_push(to_lua(lua, item)?)?;
-            }
-            Value::Table(table)
-        }
-    })
+/// What Lua is given without the detour of a reference to it: texts, numbers and what stands for nil.
+type Plain = Either<String, Either<i64, bool>>;
+
+/// A reply that is more than that.
+struct Composed(Resp);
+
+fn to_lua(reply: Resp) -> Either<Plain, Composed> {
+    match reply {
+        Resp::Int(number) => Either::Left(Either::Right(Either::Left(number))),
+        Resp::Bulk(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => Either::Left(Either::Left(text)),
+            Err(error) => Either::Right(Composed(Resp::Bulk(error.into_bytes()))),
+        },
+        Resp::Nil => Either::Left(Either::Right(Either::Right(false))),
+        reply => Either::Right(Composed(reply)),
+    }
+}
+
+impl IntoLua for Composed {
+    fn into_lua(self, lua: &Lua) -> mlua::Result<Value> {
+        Ok(match self.0 {
+            Resp::Bulk(bytes) => Value::String(lua.create_string(bytes)?),
+            Resp::Status(text) => Value::Table(single(lua, "ok", &text)?),
+            Resp::Error(text) => Value::Table(error_table(lua, &text, current_line(lua))?),
+            Resp::Array(items) => Value::Table(lua.create_sequence_from(items.into_iter().map(to_lua))?),
+            Resp::Int(_) | Resp::Nil => to_lua(self.0).into_lua(lua)?,
+        })
+    }
 }
 
 fn single(lua: &Lua, field: &str, text: &str) -> mlua::Result<Table> {

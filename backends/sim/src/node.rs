@@ -10,7 +10,7 @@ use crate::clock::EPOCH_US;
 use crate::commands;
 use crate::database::{Database, Effect, Resp};
 use crate::history::ServerId;
-use crate::interpreter::sha1;
+use crate::interpreter::interpret;
 use crate::keyspace::{Bytes, Keyspace};
 use crate::random::draw;
 use crate::scripts::Scripts;
@@ -236,9 +236,9 @@ impl Node {
                 args,
                 in_full: true,
             } => {
-                let source = scripts.source(script).to_owned();
                 self.cached.insert(script.sha1().to_owned());
-                self.eval(world, scripts, &source, keys, args)
+                let (sha, source) = scripts.text(script);
+                self.eval(world, sha, source, keys, args)
             }
             Call::Script { script, keys, args, .. } => self.evalsha(world, scripts, script, keys, args),
         }
@@ -250,11 +250,11 @@ impl Node {
         database.run(words)
     }
 
-    /// `EVAL`.
+    /// `EVAL` of a text with this SHA-1.
     pub(crate) fn eval(
         &mut self,
         world: WorldTime,
-        scripts: &mut Scripts,
+        sha: &str,
         source: &str,
         keys: &Arc<[Bytes]>,
         args: &[Bytes],
@@ -262,12 +262,13 @@ impl Node {
         if let Err(refused) = self.admit(world, "eval") {
             return refused;
         }
-        let sha = sha1(source.as_bytes());
-        if let Err(error) = scripts.interpreter().compile(&sha, source) {
-            return Resp::Error(error);
-        }
-        self.cached.insert(sha.clone());
-        scripts.interpreter().call(&mut self.database, &sha, keys, args)
+        interpret(|interpreter| match interpreter.compile(sha, source) {
+            Ok(script) => {
+                self.cached.insert(sha.to_owned());
+                interpreter.call(&mut self.database, &script, keys, args)
+            }
+            Err(error) => Resp::Error(error),
+        })
     }
 
     fn evalsha(
@@ -284,10 +285,10 @@ impl Node {
         if !self.knows(script) {
             return Resp::error("NOSCRIPT No matching script. Please use EVAL.");
         }
-        match scripts.compile(script) {
-            Ok(sha) => scripts.interpreter().call(&mut self.database, &sha, keys, args),
+        interpret(|interpreter| match scripts.compile(script, interpreter) {
+            Ok(script) => interpreter.call(&mut self.database, &script, keys, args),
             Err(error) => Resp::Error(error),
-        }
+        })
     }
 
     fn admit(&mut self, world: WorldTime, name: &str) -> Result<(), Resp> {

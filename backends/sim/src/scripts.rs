@@ -1,18 +1,11 @@
 //! The scripts that the servers of a world run: those that ship, or an edited form of them.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use semafence::script::Script;
 
-use crate::interpreter::{Interpreter, sha1};
-use crate::sync::lock;
-
-/// Interpreters of worlds that have ended, with what they compiled: compiling takes longer than most worlds.
-static IDLE: Mutex<Vec<Interpreter>> = Mutex::new(Vec::new());
-
-/// An interpreter that has seen more texts than this is not used again.
-const COMPILED_MAX: usize = 256;
+use crate::interpreter::{Compiled, Interpreter, sha1};
 
 /// Changes the text of shipped scripts: the name of a script and its text, to the text that runs instead.
 ///
@@ -35,70 +28,39 @@ impl std::fmt::Debug for ScriptEdit {
     }
 }
 
-/// What runs the scripts of one world.
-#[derive(Debug)]
+/// What runs for the scripts of one world.
+#[derive(Debug, Default)]
 pub(crate) struct Scripts {
-    /// There until this is dropped.
-    interpreter: Option<Interpreter>,
     edit: Option<ScriptEdit>,
     /// By script name: the SHA-1 and the text of what runs instead.
-    edited: BTreeMap<&'static str, (Arc<str>, String)>,
+    edited: BTreeMap<&'static str, (String, String)>,
 }
 
 impl Scripts {
-    pub(crate) fn new() -> Self {
-        Self {
-            interpreter: Some(lock(&IDLE).pop().unwrap_or_else(Interpreter::new)),
-            edit: None,
-            edited: BTreeMap::new(),
-        }
-    }
-
     pub(crate) fn set_edit(&mut self, edit: ScriptEdit) {
         self.edit = Some(edit);
         self.edited.clear();
     }
 
-    pub(crate) fn interpreter(&mut self) -> &mut Interpreter {
-        self.interpreter.as_mut().expect("it is there until this is dropped")
-    }
-
-    /// The text that runs for a script.
-    pub(crate) fn source(&mut self, script: &'static Script) -> &str {
-        match self.edited(script) {
-            Some((_, source)) => source,
-            None => script.source(),
-        }
-    }
-
-    /// Compiles a script unless that was done before; under which SHA-1 it can be called.
-    pub(crate) fn compile(&mut self, script: &'static Script) -> Result<Arc<str>, String> {
-        let (sha, source) = match self.edited(script) {
-            Some((sha, source)) => (Arc::clone(sha), source.clone()),
-            None => {
-                let interpreter = self.interpreter();
-                interpreter.compile(script.sha1(), script.source())?;
-                return Ok(interpreter.name_of(script.sha1()));
-            }
+    /// The SHA-1 and the text that run for a script.
+    pub(crate) fn text(&mut self, script: &'static Script) -> (&str, &str) {
+        let Some(edit) = &self.edit else {
+            return (script.sha1(), script.source());
         };
-        self.interpreter().compile(&sha, &source)?;
-        Ok(sha)
-    }
-
-    fn edited(&mut self, script: &'static Script) -> Option<&(Arc<str>, String)> {
-        let edit = self.edit.as_ref()?;
-        Some(self.edited.entry(script.name).or_insert_with(|| {
+        let (sha, source) = self.edited.entry(script.name).or_insert_with(|| {
             let source = (edit.0)(script.name, script.source());
-            (sha1(source.as_bytes()).into(), source)
-        }))
+            (sha1(source.as_bytes()), source)
+        });
+        (sha, source)
     }
-}
 
-impl Drop for Scripts {
-    fn drop(&mut self) {
-        let reusable = |interpreter: &Interpreter| interpreter.compiled() <= COMPILED_MAX && !std::thread::panicking();
-        if let Some(interpreter) = self.interpreter.take().filter(reusable) {
-            lock(&IDLE).push(interpreter);
-        }
+    /// Compiles a script unless that was done before; the text of the error if it cannot be.
+    pub(crate) fn compile(
+        &mut self,
+        script: &'static Script,
+        interpreter: &mut Interpreter,
+    ) -> Result<Compiled, String> {
+        let (sha, source) = self.text(script);
+        interpreter.compile(sha, source)
     }
 }

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::database::{Effect, Resp};
 use crate::history::{Record, Recorder, ServerId, What};
+use crate::interpreter::sha1;
 use crate::marks::Marks;
 use crate::network::{Direction, Fate, Faults, Link, Message, NoFaults, Verdict, Way};
 use crate::node::{Call, Node, Persistence, State};
@@ -142,7 +143,7 @@ impl World {
             now: WorldTime::ZERO,
             time_limit: TIME_LIMIT,
             sites,
-            scripts: Scripts::new(),
+            scripts: Scripts::default(),
             trace: Trace::default(),
             marks: Marks::default(),
             faults: Box::new(NoFaults),
@@ -422,7 +423,7 @@ impl World {
     pub(crate) fn eval(&mut self, server: ServerId, source: &str, keys: &Arc<[Vec<u8>]>, args: &[Vec<u8>]) -> Resp {
         let now = self.now;
         let node = &mut self.sites[server.site as usize].nodes[server.node as usize];
-        let resp = node.eval(now, &mut self.scripts, source, keys, args);
+        let resp = node.eval(now, &sha1(source.as_bytes()), source, keys, args);
         self.replicate(server);
         resp
     }

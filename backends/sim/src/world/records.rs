@@ -158,35 +158,34 @@ fn read(node: &Node, state_key: &[u8], now: crate::timeline::WorldTime) -> Recor
         if field == b"limit" {
             record.limit = text(value).parse().ok().filter(|&limit| limit > 0);
         }
-        let Some(holder) = (field.len() == 32)
-            .then(|| text(field).parse::<HolderId>().ok())
-            .flatten()
-        else {
-            continue;
-        };
-        let words: Vec<&str> = text(value).splitn(10, ' ').collect();
-        match words.as_slice() {
-            ["h", _, _, _, _, _, _, token, slots, ..] => {
+        let Some(holder) = holder_of(field) else { continue };
+        let mut words = value.split(|&byte| byte == b' ');
+        match words.next() {
+            Some(b"h") => {
+                let (Some(token), Some(slots)) = (words.nth(6), words.next()) else {
+                    continue;
+                };
                 #[expect(
                     clippy::cast_possible_truncation,
                     reason = "milliseconds since the epoch have 41 bits"
                 )]
                 let ends = score(&leases, field).map(|ms| node.world_at(ms as i64 + ahead_ms));
                 if let Some(ends) = ends.filter(|&ends| ends > now) {
-                    let (token, slots) = (FencingToken::from_u64(token.parse().unwrap_or(0)), ranges(slots));
+                    let (token, slots) = (text(token).parse().unwrap_or(0), ranges(text(slots)));
                     record.holders.push(Lease {
                         holder,
                         client: None,
-                        token,
+                        token: FencingToken::from_u64(token),
                         slots,
                         ends,
                     });
                 }
             }
-            [kind @ ("q" | "n"), weight, ..] => {
-                let queues = *kind == "q";
+            Some(kind @ (b"q" | b"n")) => {
+                let Some(weight) = words.next() else { continue };
+                let queues = kind == b"q";
                 if let Some(ticket) = score(if queues { &queue } else { &wake }, field) {
-                    let weight = weight.parse().unwrap_or(1);
+                    let weight = text(weight).parse().unwrap_or(1);
                     waiters.push((
                         (!queues, ticket),
                         Waiter {
@@ -204,6 +203,19 @@ fn read(node: &Node, state_key: &[u8], now: crate::timeline::WorldTime) -> Recor
     waiters.sort_by(|(left, _), (right, _)| left.0.cmp(&right.0).then(left.1.total_cmp(&right.1)));
     record.waiters = waiters.into_iter().map(|(_, waiter)| waiter).collect();
     record
+}
+
+/// A field that is a holder's: most are, and this is asked of each after every command.
+fn holder_of(field: &[u8]) -> Option<HolderId> {
+    let digits: &[u8; 32] = field.try_into().ok()?;
+    let (high, low) = digits.split_at(16);
+    let half = |digits: &[u8]| {
+        let add = |bits: u64, &digit: &u8| Some(bits << 4 | u64::from(char::from(digit).to_digit(16)?));
+        digits.iter().try_fold(0, add)
+    };
+    Some(HolderId::from_bits(
+        u128::from(half(high)?) << 64 | u128::from(half(low)?),
+    ))
 }
 
 /// By how much the server's clock is ahead of lease time, where that is stepless.
