@@ -165,13 +165,13 @@ impl Clock for WallClock {
     Edit::instead(
         "no_fallback_poll",
         "waiters.rs",
-        "let is_time = look_now || («is_foremost && line.look_at <= now»);",
+        "let is_time = «is_foremost && line.look_at <= now»;",
         "false",
     ),
     Edit::instead(
         "no_fallback_poll",
         "waiters.rs",
-        "() => Err(«is_foremost.then_some(line.look_at)»),",
+        ".ok_or_else(|| «is_foremost.then_some(line.look_at)»)",
         "None",
     ),
     Edit::instead(
