@@ -35,10 +35,6 @@ async fn queued(lab: &Lab, claim: &Claim) -> Queued {
     }
 }
 
-async fn place(lab: &Lab, claim: &Claim) -> u32 {
-    queued(lab, claim).await.place
-}
-
 async fn is_granted(lab: &Lab, claim: &Claim) -> bool {
     matches!(lab.ask(claim, Queueing::HandOff).await, Attempt::Granted(_))
 }
