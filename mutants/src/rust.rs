@@ -192,13 +192,13 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         None,
         &[Acknowledged],
         &[Failover],
-        (Failover, 1),
+        (Failover, 10),
     ),
     mutant(
         "what_too_few_acknowledged_is_not_given_back",
         None,
         &[PromptReturn, NoLeak, IdlePermit, OnePermitPerOp],
         &[Failover],
-        (Failover, 1),
+        (Failover, 298),
     ),
 ];

@@ -616,7 +616,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         &[NoLeak, Served, NothingLeft],
         &[Steps],
-        (Steps, 64),
+        (Steps, 111),
     ),
     mutant(
         "stepless_leases_are_not_longer",
