@@ -188,10 +188,7 @@ impl<'a> Acquisition<'a> {
                     if call.is_none() || queued.is_new {
                         trace::queued(&self.claim, &queued);
                     }
-                    seat.queued(self.now(), queued.look_after);
-                    if queued.is_new {
-                        seat.displaced(call);
-                    }
+                    seat.queued(self.now(), &queued, call);
                     call = Some(seat.called().await);
                     self.listen(&mut troubles).await?;
                 }

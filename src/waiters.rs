@@ -9,7 +9,7 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use tokio::sync::Notify;
 
-use crate::backend::Wakeup;
+use crate::backend::{Queued, Wakeup};
 use crate::clock::{Clock, Instant};
 use crate::commands::Commands;
 use crate::failure::BackendError;
@@ -245,6 +245,14 @@ impl Shared {
     }
 }
 
+impl Waiter {
+    /// It is to look at once.
+    fn call(&mut self, why: Call) {
+        self.look_now = Some(why);
+        self.called.notify_one();
+    }
+}
+
 impl Line {
     fn new(now: Instant) -> Self {
         Self {
@@ -274,8 +282,7 @@ impl Line {
     fn alarm(&mut self, now: Instant) {
         let foremost = self.foremost().and_then(|number| self.waiters.get_mut(&number));
         if let Some(waiter) = foremost {
-            waiter.look_now = Some(Call::Time);
-            waiter.called.notify_one();
+            waiter.call(Call::Time);
             self.stir_by = self.stir_by.min(now + LATE);
         }
     }
@@ -283,16 +290,15 @@ impl Line {
     /// The one that joined the queue last looks, too: a server that lost something lost its place.
     fn ask_newest(&mut self) {
         if let Some(waiter) = self.waiters.values_mut().rfind(|waiter| waiter.is_queued) {
-            waiter.look_now = Some(Call::Time);
-            waiter.called.notify_one();
+            waiter.call(Call::Time);
         }
     }
 
-    /// Everybody in the queue looks.
-    fn ask_all(&mut self) {
-        for waiter in self.waiters.values_mut().filter(|waiter| waiter.is_queued) {
-            waiter.look_now.get_or_insert(Call::Displaced);
-            waiter.called.notify_one();
+    /// Everybody else in the queue looks.
+    fn ask_others(&mut self, number: u64) {
+        let others = self.waiters.iter_mut().filter(|(other, _)| **other != number);
+        for (_, waiter) in others.filter(|(_, waiter)| waiter.is_queued) {
+            waiter.call(waiter.look_now.unwrap_or(Call::Displaced));
         }
     }
 
@@ -338,7 +344,10 @@ pub(crate) struct Seat {
 impl Seat {
     /// The backend said *queued* at `now`, and when the next lease ends: the next look of this line is then, but within
     /// the shortest interval of those in it. Only the foremost puts it off: what another was told may be older.
-    pub(crate) fn queued(&self, now: Instant, look_after: Duration) {
+    ///
+    /// A new place after a look, before which no message took this waiter out of the queue, means that the backend has lost
+    /// the queue, or its end. All of this line join it again at once, lest newcomers pass them.
+    pub(crate) fn queued(&self, now: Instant, answer: &Queued, call: Option<Call>) {
         let mut state = self.shared.lock();
         let Some(line) = state.lines.get_mut(&self.name) else {
             return;
@@ -346,29 +355,16 @@ impl Seat {
         if let Some(waiter) = line.waiters.get_mut(&self.number) {
             waiter.is_queued = true;
         }
-        let look_at = now + look_after.clamp(LOOK_MIN, line.interval());
+        if answer.is_new && call == Some(Call::Time) {
+            line.ask_others(self.number);
+        }
+        let look_at = now + answer.look_after.clamp(LOOK_MIN, line.interval());
         if line.foremost() == Some(self.number) {
             line.suspicious = false;
             line.plan(look_at);
         } else if look_at + LOOK_MIN < line.look_at {
             line.plan(look_at);
             line.call_foremost();
-        }
-    }
-
-    /// The backend did not know this waiter any more, although no message took it out of the queue: the queue was lost, or
-    /// its end. All of this line join it again at once, lest newcomers pass them.
-    pub(crate) fn displaced(&self, call: Option<Call>) {
-        if call != Some(Call::Time) {
-            return;
-        }
-        let mut state = self.shared.lock();
-        let Some(line) = state.lines.get_mut(&self.name) else {
-            return;
-        };
-        line.ask_all();
-        if let Some(waiter) = line.waiters.get_mut(&self.number) {
-            waiter.look_now = None;
         }
     }
 
