@@ -4,7 +4,9 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use semafence::{Attempt, Claim, HolderId, Inbox, LockBackend, Queueing, Strategy};
+use semafence::{Attempt, Claim, HolderId, Inbox, LockBackend, Queueing, Standing, Strategy};
+use semafence_redis::Mutex;
+use tokio::task::JoinHandle;
 use xtask::{Server, servers};
 
 use support::{client, until};
@@ -12,6 +14,12 @@ use support::{client, until};
 fn waiting(server: &Server, name: &str) -> i64 {
     let key = format!("{{semafence:{name}}}:queue");
     server.command(&["ZCARD", &key]).int().unwrap()
+}
+
+/// Tasks that lock a mutex and give it back at once.
+fn line_up(mutex: &Mutex, count: u32) -> Vec<JoinHandle<Standing>> {
+    let turn = |mutex: Mutex| async move { mutex.lock().await.unwrap().release().await.unwrap() };
+    (0..count).map(|_| tokio::spawn(turn(mutex.clone()))).collect()
 }
 
 /// SplitMix64, so that a failure repeats.
@@ -139,12 +147,7 @@ async fn a_hand_over_takes_two_scripts_however_many_wait() {
         let client = client(&server);
         let mutex = client.mutex(format!("handover-{waiters}")).build().unwrap();
         let permit = mutex.lock_owned().await.unwrap();
-        let tasks: Vec<_> = (0..waiters)
-            .map(|_| {
-                let mutex = mutex.clone();
-                tokio::spawn(async move { mutex.lock().await.unwrap().release().await.unwrap() })
-            })
-            .collect();
+        let tasks = line_up(&mutex, waiters);
         let name = format!("handover-{waiters}");
         until("everyone queues", || waiting(&server, &name) == i64::from(waiters)).await;
         let before = server.calls()["evalsha"];
@@ -177,12 +180,7 @@ async fn a_reconnect_re_arms_every_waiter() {
         .wakeup_fallback(Duration::from_secs(60))
         .build()
         .unwrap();
-    let tasks: Vec<_> = (0..20)
-        .map(|_| {
-            let mutex = mutex.clone();
-            tokio::spawn(async move { mutex.lock().await.unwrap().release().await.unwrap() })
-        })
-        .collect();
+    let tasks = line_up(&mutex, 20);
     until("everyone queues", || waiting(&server, "rearmed") == 20).await;
 
     server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
@@ -211,12 +209,7 @@ async fn everybody_is_in_the_queue_again_soon_after_a_server_came_back_without_i
     let (first, second) = (client(&server), client(&server));
     let _permit = first.mutex("rejoined").build().unwrap().lock_owned().await.unwrap();
     let mutex = second.mutex("rejoined").build().unwrap();
-    let tasks: Vec<_> = (0..20)
-        .map(|_| {
-            let mutex = mutex.clone();
-            tokio::spawn(async move { drop(mutex.lock().await.unwrap()) })
-        })
-        .collect();
+    let tasks = line_up(&mutex, 20);
     until("everyone queues", || waiting(&server, "rejoined") == 20).await;
     let other = first.mutex("rejoined").build().unwrap();
     server.command(&["FLUSHALL"]);
@@ -230,7 +223,7 @@ async fn everybody_is_in_the_queue_again_soon_after_a_server_came_back_without_i
 
     println!("all 20 are in the queue again after {:?}", start.elapsed());
     assert!(start.elapsed() < Duration::from_millis(1500), "{:?}", start.elapsed());
-    tasks.iter().for_each(tokio::task::JoinHandle::abort);
+    tasks.iter().for_each(JoinHandle::abort);
 }
 
 /// SCENARIOS 57: one connection serves all waiters, so they cannot starve the holder's refresh.

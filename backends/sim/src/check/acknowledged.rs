@@ -19,9 +19,11 @@ pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
             );
             report.add(Invariant::Acknowledged, grant.at, [life.op()], text);
         }
-        let everywhere = wanted > 0 && acks >= facts.servers.replicas;
-        let successor = successor(facts, life, grant).filter(|_| everywhere);
-        if let Some(reign) = successor.filter(|reign| !knows(facts, grant, reign)) {
+        let is_everywhere = wanted > 0 && acks >= facts.servers.replicas;
+        if is_everywhere
+            && let Some(reign) = successor(facts, life, grant)
+            && !knows(facts, grant, reign)
+        {
             let text = format!(
                 "server {} knows nothing of the permit of {}, which every replica had acknowledged",
                 reign.server,

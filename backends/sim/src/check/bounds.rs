@@ -50,10 +50,14 @@ pub(super) fn notice(asked: &Asked) -> Duration {
     asked.refresh_interval + operation(asked.ttl) + RECONNECT
 }
 
-/// How much longer a lease lasts whose time is stepless: a quarter of the ttl that it is given, and as much again for the
-/// way of six looks, during which time does not go on.
-pub(super) fn stepless(ttl: Duration) -> Duration {
-    ttl / 4 + ttl / 4 + SLACK * 6
+/// How much longer a lease lasts where its time is stepless and somebody looks: a quarter of the ttl that it is given, and
+/// as much again for the way of six looks, during which time does not go on.
+pub(super) fn late(asked: &Asked) -> Duration {
+    if asked.stepless {
+        asked.ttl / 2 + SLACK * 6
+    } else {
+        Duration::ZERO
+    }
 }
 
 /// How long a lease may outlive its acquisition on a server: a last refresh may have been on its way.

@@ -231,23 +231,22 @@ impl<'a> Facts<'a> {
         let calm = self.troubles.calm_from(client, over, ttl);
         let gone = calm.saturating_add(bounds::outlives(ttl)).saturating_add(bounds::SLACK);
         let clock = self.troubles.befell_all(Trouble::Clock, Span::new(life.asked_at, gone));
-        if clock {
-            return Duration::MAX;
-        }
-        if !life.asked.stepless {
-            return gone;
-        }
-        // Stepless time goes on while somebody looks, and leases are given a quarter more.
-        let gone = gone.saturating_add(bounds::stepless(ttl));
-        if self.is_looked_at(life.name(), Span::new(over, gone)) {
-            gone
-        } else {
+        let late = bounds::late(life.asked);
+        let gone = gone.saturating_add(late);
+        if clock || !self.time_goes_on(life.name(), late, Span::new(over, gone)) {
             Duration::MAX
+        } else {
+            gone
         }
     }
 
+    /// Whether lease time goes on: that which is stepless, and may be `late`, does while somebody looks.
+    pub(super) fn time_goes_on(&self, name: &str, late: Duration, span: Span) -> bool {
+        late.is_zero() || self.is_looked_at(name, span)
+    }
+
     /// Whether somebody waits in the queue of a name all the time, and nothing keeps its looks from their server.
-    pub(super) fn is_looked_at(&self, name: &str, span: Span) -> bool {
+    fn is_looked_at(&self, name: &str, span: Span) -> bool {
         let covers = |wait: &Wait<'_>| wait.span.from <= span.from && span.until <= wait.span.until;
         let mut waits = self
             .records

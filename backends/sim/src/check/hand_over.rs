@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::check::bounds::{IN_FLIGHT, PROMPT, ROUNDING, operation, patience, stepless, window};
+use crate::check::bounds::{IN_FLIGHT, PROMPT, ROUNDING, late, operation, patience, window};
 use crate::check::facts::Facts;
 use crate::check::records::Stay;
 use crate::check::span::Span;
@@ -14,11 +14,7 @@ pub(super) fn check(facts: &Facts<'_>, report: &mut Report) {
         let at = stay.span.from;
         let asked = || facts.of_name(stay.name).map(|life| life.asked);
         let ttl = asked().map(|asked| asked.ttl).max().unwrap_or_default();
-        let late = if asked().any(|asked| asked.stepless) {
-            stepless(ttl)
-        } else {
-            Duration::ZERO
-        };
+        let late = asked().map(late).max().unwrap_or_default();
         let latest = at + window(ttl) + late + ROUNDING;
         if stay.first_ends > latest && is_absent(facts, stay, operation(ttl)) {
             let text = format!(
@@ -50,8 +46,7 @@ fn is_long_dead(facts: &Facts<'_>, stay: &Stay<'_>, patience: Duration, late: Du
         !facts.troubles.befell(Trouble::Network, client, since)
             && !facts.troubles.befell_all(Trouble::Clock, since)
             && !facts.servers.forgot_within(since)
-            // Stepless time goes on while somebody looks.
-            && (late.is_zero() || facts.is_looked_at(stay.name, Span::new(died, at)))
+            && facts.time_goes_on(stay.name, late, Span::new(died, at))
     })
 }
 

@@ -8,6 +8,7 @@ use super::fault::{Fault, Verb};
 use super::profile::Profile;
 use super::setting::Setting;
 use super::words::{ParsePlanError, ms, no_time, read_ms};
+use crate::history::Trouble;
 
 /// When the last work begins, unless a plan was shrunk.
 const UNTIL: Duration = Duration::from_secs(50);
@@ -97,6 +98,22 @@ impl Plan {
         }
     }
 
+    /// What one of its faults can excuse, if anything. Stepless leases outlast one step within their ttl, not two.
+    pub(super) fn trouble(&self, fault: &Fault) -> Option<Trouble> {
+        let trouble = fault.verb.trouble();
+        if trouble != Some(Trouble::Clock) || !self.stepless {
+            return trouble;
+        }
+        let lately = fault.at.saturating_sub(self.setting().ttl)..=fault.at;
+        let is_step = |other: &&Fault| matches!(other.verb, Verb::StepClock { .. }) && lately.contains(&other.at);
+        let first = self.faults.iter().filter(is_step).min_by_key(|other| other.at);
+        Some(if first == Some(fault) {
+            Trouble::Step
+        } else {
+            Trouble::Clock
+        })
+    }
+
     /// Whether servers forget what they have confirmed.
     #[must_use]
     pub fn forgets(&self) -> bool {
@@ -138,8 +155,9 @@ impl fmt::Display for Plan {
 impl FromStr for Plan {
     type Err = ParsePlanError;
 
-    /// Reads what `Display` prints: four lines, `grace on`, `acks` and `stepless on` where they are, then one for each fault. Empty
-    /// lines and those that begin with `#` are passed over. A fault must befall a client or a server that there is.
+    /// Reads what `Display` prints: four lines, `grace on`, `acks` and `stepless on` where they are, then one for each
+    /// fault. Empty lines and those that begin with `#` are passed over. A fault must befall a client or a server that there
+    /// is.
     fn from_str(text: &str) -> Result<Self, ParsePlanError> {
         let lines = (1..).zip(text.lines().map(str::trim));
         let mut lines = lines

@@ -139,7 +139,6 @@ impl Stage {
                 recorder: recorder.clone(),
                 meddler,
                 cast: Arc::default(),
-                stepped: Arc::default(),
             },
             work: Work::new(plan.seed, setting.clone(), scribe.clone()),
             scribe,
@@ -166,12 +165,12 @@ impl Stage {
         let faults: Vec<JoinHandle<()>> = (1..)
             .zip(&plan.faults)
             .map(|(number, fault)| {
-                let (stage, fault) = (self.clone(), fault.clone());
+                let (stage, fault, trouble) = (self.clone(), fault.clone(), plan.trouble(fault));
                 tokio::spawn(async move {
                     let replacing = stage.clone();
                     let saboteur = stage.saboteur.clone();
                     saboteur
-                        .carry_out(number, fault, move |client| replacing.replace(client))
+                        .carry_out(number, fault, trouble, move |client| replacing.replace(client))
                         .await;
                 })
             })

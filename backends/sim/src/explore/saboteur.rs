@@ -29,16 +29,15 @@ pub(super) struct Saboteur {
     pub(super) meddler: Meddler,
     /// The process of each client, by its number from 1.
     pub(super) cast: Arc<Mutex<BTreeMap<u32, Process>>>,
-    /// When a clock was stepped last.
-    pub(super) stepped: Arc<Mutex<Option<Duration>>>,
 }
 
 impl Saboteur {
     /// Waits for its time, befalls whom it is to befall, and is over when its effects are.
-    pub(super) async fn carry_out(self, number: u32, fault: Fault, replace: impl Fn(u32)) {
+    ///
+    /// It excuses what `trouble` says.
+    pub(super) async fn carry_out(self, number: u32, fault: Fault, trouble: Option<Trouble>, replace: impl Fn(u32)) {
         tokio::time::sleep(fault.at.saturating_sub(self.sim.now())).await;
         let victims = self.victims(&fault.verb);
-        let trouble = self.trouble(&fault.verb);
         self.disturb(number, &fault, trouble, &victims);
         self.act(&fault.verb, &victims).await;
         if let Verb::Kill { client } = fault.verb {
@@ -90,18 +89,6 @@ impl Saboteur {
             text,
         };
         self.recorder.add(self.sim.now(), What::Disturbed(disturbance));
-    }
-
-    /// What it can excuse here, if anything. Stepless leases outlast one step within their ttl, not two.
-    fn trouble(&self, verb: &Verb) -> Option<Trouble> {
-        let trouble = verb.trouble();
-        if trouble != Some(Trouble::Clock) || !self.setting.stepless {
-            return trouble;
-        }
-        let now = self.sim.now();
-        let before = lock(&self.stepped).replace(now);
-        let is_soon = before.is_some_and(|before| now - before <= self.setting.ttl);
-        Some(if is_soon { Trouble::Clock } else { Trouble::Step })
     }
 
     /// How long after its end a fault is still felt: what it left behind ends with its ttl at the latest, whoever waited

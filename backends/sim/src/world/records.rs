@@ -158,7 +158,9 @@ fn read(node: &Node, state_key: &[u8], now: crate::timeline::WorldTime) -> Recor
         if field == b"limit" {
             record.limit = text(value).parse().ok().filter(|&limit| limit > 0);
         }
-        let Some(holder) = holder_of(field) else { continue };
+        let Ok(holder) = text(field).parse::<HolderId>() else {
+            continue;
+        };
         let mut words = value.split(|&byte| byte == b' ');
         match words.next() {
             Some(b"h") => {
@@ -203,19 +205,6 @@ fn read(node: &Node, state_key: &[u8], now: crate::timeline::WorldTime) -> Recor
     waiters.sort_by(|(left, _), (right, _)| left.0.cmp(&right.0).then(left.1.total_cmp(&right.1)));
     record.waiters = waiters.into_iter().map(|(_, waiter)| waiter).collect();
     record
-}
-
-/// A field that is a holder's: most are, and this is asked of each after every command.
-fn holder_of(field: &[u8]) -> Option<HolderId> {
-    let digits: &[u8; 32] = field.try_into().ok()?;
-    let (high, low) = digits.split_at(16);
-    let half = |digits: &[u8]| {
-        let add = |bits: u64, &digit: &u8| Some(bits << 4 | u64::from(char::from(digit).to_digit(16)?));
-        digits.iter().try_fold(0, add)
-    };
-    Some(HolderId::from_bits(
-        u128::from(half(high)?) << 64 | u128::from(half(low)?),
-    ))
 }
 
 /// By how much the server's clock is ahead of lease time, where that is stepless.

@@ -26,16 +26,38 @@ fn in_world<F: Future<Output = ()>>(scenario: impl Fn(Sim) -> F) {
     }
 }
 
-/// Whoever gets the permit keeps it.
-async fn wait(waiting: &mut JoinSet<()>, client: &Client, count: u64) {
-    for _ in 0..count {
-        let semaphore = semaphore(client);
-        waiting.spawn(async move {
-            let _permit = semaphore.acquire_owned().await.unwrap();
-            std::future::pending().await
-        });
+/// One that holds, and others that wait in a process of their own; whoever gets the permit keeps it.
+struct Crowd {
+    waiting: Client,
+    tasks: JoinSet<()>,
+}
+
+impl Crowd {
+    async fn of(sim: &Sim, waiters: u64) -> Self {
+        let mut crowd = Self {
+            waiting: sim.client(),
+            tasks: JoinSet::new(),
+        };
+        crowd.add(&sim.client(), 1).await;
+        crowd.join(waiters).await;
+        crowd
     }
-    sleep(Duration::from_millis(300)).await;
+
+    async fn join(&mut self, waiters: u64) {
+        let waiting = self.waiting.clone();
+        self.add(&waiting, waiters).await;
+    }
+
+    async fn add(&mut self, client: &Client, count: u64) {
+        for _ in 0..count {
+            let semaphore = semaphore(client);
+            self.tasks.spawn(async move {
+                let _permit = semaphore.acquire_owned().await.unwrap();
+                std::future::pending().await
+            });
+        }
+        sleep(Duration::from_millis(300)).await;
+    }
 }
 
 async fn queued(sim: &Sim) -> u64 {
@@ -45,10 +67,7 @@ async fn queued(sim: &Sim) -> u64 {
 #[test]
 fn everybody_is_in_the_queue_again_soon_after_a_server_came_back_without_it() {
     in_world(|sim| async move {
-        let (holding, waiting) = (sim.client(), sim.client());
-        let mut tasks = JoinSet::new();
-        let _holder = semaphore(&holding).acquire_owned().await.unwrap();
-        wait(&mut tasks, &waiting, WAITERS).await;
+        let _crowd = Crowd::of(&sim, WAITERS).await;
         assert_eq!(queued(&sim).await, WAITERS);
 
         sim.server().restart(Persistence::Lost);
@@ -62,13 +81,10 @@ fn everybody_is_in_the_queue_again_soon_after_a_server_came_back_without_it() {
 fn everybody_is_in_the_queue_again_soon_after_a_failover_that_lost_the_latest() {
     in_world(|sim| async move {
         let site = sim.deployment(0);
-        let (holding, waiting) = (sim.client(), sim.client());
-        let mut tasks = JoinSet::new();
-        let _holder = semaphore(&holding).acquire_owned().await.unwrap();
-        wait(&mut tasks, &waiting, WAITERS / 2).await;
+        let mut crowd = Crowd::of(&sim, WAITERS / 2).await;
         let replica = site.successor().expect("there is a replica");
         replica.cut_replication();
-        wait(&mut tasks, &waiting, WAITERS / 2).await;
+        crowd.join(WAITERS / 2).await;
         assert_eq!(queued(&sim).await, WAITERS);
 
         site.master().crash();
@@ -82,10 +98,7 @@ fn everybody_is_in_the_queue_again_soon_after_a_failover_that_lost_the_latest() 
 #[test]
 fn everybody_is_in_the_queue_again_after_its_key_was_evicted() {
     in_world(|sim| async move {
-        let (holding, waiting) = (sim.client(), sim.client());
-        let mut tasks = JoinSet::new();
-        let _holder = semaphore(&holding).acquire_owned().await.unwrap();
-        wait(&mut tasks, &waiting, WAITERS).await;
+        let _crowd = Crowd::of(&sim, WAITERS).await;
 
         assert!(sim.server().delete("{semafence:name}:queue"));
         // Nobody is told; the next look of the foremost finds it out.
