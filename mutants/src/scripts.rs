@@ -30,7 +30,7 @@ const fn mutant(
     }
 }
 
-const TOKEN: &str = "put('token', «state.gen == generation.base and math.max(state.token + 1, us) or first_token()»)";
+const TOKEN: &str = "put('token', «math.max(last + 1, us)»)";
 const TOKEN_FREE: &str = "local token = «math.max((tonumber(got[9]) or 0) + 1, us)»";
 const TOKENS: &[Invariant] = &[TokenOrder, TokenUnique, FenceAccepts];
 
@@ -88,7 +88,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             ),
             Replace::new(
                 Common,
-                "return math.max(math.max(«state.token + step + jitter», generation.base, lost) + 1, us)",
+                "return math.max(«state.token + step + jitter», generation.base, lost)",
                 "0",
             ),
         ],
@@ -101,7 +101,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         None,
         &[Replace::new(
             Common,
-            "return math.max(math.max(state.token + step + jitter, generation.base, «lost») + 1, us)",
+            "return math.max(state.token + step + jitter, generation.base, «lost»)",
             "0",
         )],
         TOKENS,
@@ -145,7 +145,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         None,
         &[Replace::new(
             Refresh,
-            "if «not are_free(ranges) and not clear(ranges, number)» then",
+            "if «not gaps().has(ranges) and not clear(ranges, number)» then",
             "false",
         )],
         &[ServerLimit, ExclusiveSlot, NothingLeft],
@@ -179,7 +179,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "a_token_is_given_twice",
         None,
-        &[Replace::new(Common, TOKEN, "math.max(state.token, us)")],
+        &[Replace::new(Common, TOKEN, "math.max(last, us)")],
         TOKENS,
         &[Calm],
         (Calm, 4),

@@ -28,6 +28,8 @@ pub struct Setting {
     pub think: Duration,
     /// Whether a server that took over grants nothing for one ttl.
     pub grace: bool,
+    /// Independent servers, a majority of which decides.
+    pub servers: u32,
     /// Replicas of the server.
     pub replicas: u32,
     /// How many replicas a grant waits for.
@@ -75,7 +77,13 @@ impl Setting {
             },
             hold,
             think,
-            grace: profile.forgets() && pick(11, 0, 1) == 0,
+            // Without it a majority that forgets lets others in.
+            grace: profile == Profile::Quorum || profile.forgets() && pick(11, 0, 1) == 0,
+            servers: if profile == Profile::Quorum {
+                1 + 2 * small(15, 1, 2)
+            } else {
+                1
+            },
             replicas,
             acks: if pick(12, 0, 3) == 0 {
                 replicas.min(small(13, 1, 2))
