@@ -61,29 +61,14 @@ impl Step<'_> {
             Answer::Above(previous)
         };
         let earlier = holder.standings[node].answer;
+        let event = |heard| Event::Vote { who, node, age, heard };
         if answers && answer != earlier {
             let mut heard = after;
             heard.holders[who].standings[node].answer = answer;
-            emit(
-                Event::Vote {
-                    who,
-                    node,
-                    age,
-                    heard: true,
-                },
-                heard,
-            );
+            emit(event(true), heard);
         }
         if !answers || earlier.granted() {
-            emit(
-                Event::Vote {
-                    who,
-                    node,
-                    age,
-                    heard: false,
-                },
-                after,
-            );
+            emit(event(false), after);
         }
     }
 

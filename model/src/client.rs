@@ -75,10 +75,7 @@ impl Step<'_> {
             holder.phase = Phase::Holding;
             holder.returned = token;
             holder.floor = 0;
-            holder.keep_backers();
-            if self.config.rule != Rule::TakeInBacked {
-                holder.drop_answers();
-            }
+            self.rely_on_answers(holder);
         });
         after.largest_returned = after.largest_returned.max(token);
         if self.config.rule != Rule::Counting {
@@ -103,8 +100,20 @@ impl Step<'_> {
         if is_out && holder.granted() >= MAJORITY {
             emit(
                 Event::Renew { who },
-                self.change(who, |holder| holder.lease = holder.refreshes),
+                self.change(who, |holder| {
+                    holder.lease = holder.refreshes;
+                    self.rely_on_answers(holder);
+                }),
             );
+        }
+    }
+
+    /// Only where the next refresh tells of it, does it matter on whose answers a lease rests.
+    fn rely_on_answers(&self, holder: &mut Holder) {
+        if self.config.rule == Rule::TakeInBacked {
+            holder.keep_backers();
+        } else {
+            holder.drop_answers();
         }
     }
 }

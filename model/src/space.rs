@@ -87,13 +87,13 @@ impl Space {
             Mark::VoteOfHolder,
         ],
     };
-    /// One slot, two restarts, and leases that are refreshed.
+    /// One slot, two restarts, and leases that are refreshed twice.
     pub const REFRESHES_RESTARTS: Self = Self {
-        name: "one slot, two restarts, a refresh",
+        name: "one slot, two restarts, two refreshes",
         config: Config {
             amnesias: 2,
             confirms: 1,
-            refreshes: 1,
+            refreshes: 2,
             ..Config::new(1)
         },
         marks: &[
@@ -201,7 +201,7 @@ impl Space {
         Self::WHOLE_REFRESH,
     ];
     /// Those that take longer.
-    pub const LARGE: [Self; 5] = [
+    pub const LARGE: [Self; 6] = [
         Self {
             name: "large: two slots, a restart, a refresh",
             config: Config {
@@ -252,6 +252,16 @@ impl Space {
                 ..Config::new(2)
             },
             marks: &[Mark::TwoHold, Mark::Amnesia, Mark::VoteInGrace, Mark::GraceEnd],
+        },
+        Self {
+            name: "large: two slots, two restarts",
+            config: Config {
+                amnesias: 2,
+                proposals: 1,
+                confirms: 1,
+                ..Config::new(2)
+            },
+            marks: &[Mark::TwoHold, Mark::Amnesia, Mark::AmnesiaOfMajority, Mark::GraceEnd],
         },
     ];
 
