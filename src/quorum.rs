@@ -12,10 +12,11 @@ use futures::stream::{self, BoxStream};
 use crate::backend::{Added, Addition, Attempt, Claim, LockBackend, OPERATION_TIMEOUT_MAX, Queueing, Standing, Wakeup};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::error::Error;
-use crate::failure::BackendError;
+use crate::failure::{BackendError, Failure, Outcome};
 use crate::holder::{HolderId, Inbox};
 use crate::name::Name;
 use crate::status::Status;
+use crate::vote::Vote;
 
 mod answers;
 mod election;
@@ -36,6 +37,7 @@ use election::Election;
 use horizon::Horizon;
 use mail::Mail;
 use poll::Poll;
+use tally::Tally;
 use unsettled::Unsettled;
 
 /// A semaphore on a majority of independent servers: it goes on while fewer than half of them are down, and loses nothing
@@ -109,8 +111,8 @@ impl<B: LockBackend> Quorum<B> {
 
     /// Takes the servers, each with what errors call it, such as its address. Talks to nobody.
     ///
-    /// That two of them are one server, or a server and its replica, is found out when they vote: no majority counts one
-    /// server twice, and the acquire fails with a permanent error.
+    /// That two of them are one server, or a server and its replica, is found out by [`check`](Self::check), or when both
+    /// vote: no majority counts one server twice, and the acquire fails with a permanent error.
     ///
     /// # Errors
     ///
@@ -156,18 +158,38 @@ impl<B: LockBackend> Quorum<B> {
         self
     }
 
-    /// Makes sure that a majority is there.
+    /// Makes sure that a majority is there, and that no server that answers is another one as well.
     ///
     /// # Errors
     ///
-    /// [`Error::Backend`] with operation `connect`, and [`NoMajority`] as the source.
+    /// [`Error::Backend`] with operation `connect`, and [`NoMajority`] as the source where too few answer.
     pub async fn check(&self) -> Result<(), Error> {
-        self.time().await.map(drop).map_err(|source| Error::Backend {
+        let checked = async {
+            let votes = self.survey(|node| Box::pin(election::ask_for_nothing(node))).await?;
+            self.distinct(&votes)
+        };
+        checked.await.map_err(|source| Error::Backend {
             operation: "connect",
             name: None,
             outcome: source.outcome(),
             source,
         })
+    }
+
+    /// # Errors
+    ///
+    /// Where one server has answered twice.
+    fn distinct(&self, votes: &Answers<Vote>) -> Result<(), BackendError> {
+        let Some((one, other)) = Tally::new(votes, self.majority()).twins() else {
+            return Ok(());
+        };
+        let name = |place: usize| &self.nodes[place].name;
+        let text = format!(
+            "{} and {} are one server, or one is a replica of the other",
+            name(one),
+            name(other)
+        );
+        Err(BackendError::new(Failure::Permanent, Outcome::Unknown, text))
     }
 
     fn majority(&self) -> usize {
@@ -247,7 +269,7 @@ impl<B: LockBackend> LockBackend for Quorum<B> {
 
     async fn refresh(&self, claims: &[Claim]) -> Vec<Result<Standing, BackendError>> {
         let limit = claims.iter().map(Claim::timeout).min().unwrap_or_default();
-        let shared: Arc<[Claim]> = claims.into();
+        let shared: Arc<[Claim]> = claims.iter().map(standings::to_refresh).collect();
         let mut poll = self.ask(|_, node| {
             let claims = Arc::clone(&shared);
             Box::pin(async move { Ok(node.refresh(&claims).await) })

@@ -5,11 +5,11 @@ use semafence_sim::check::Invariant::{
     NoSpuriousLoss, NothingLeft, OnePermitPerOp, PromptReturn, Served, ServerLimit, Stolen, TokenOrder, TokenUnique,
 };
 use semafence_sim::explore::Profile::{
-    self, Calm, Failover, Lapses, Memory, Network, Operators, Processes, Server, Skew, Steps,
+    self, Calm, Failover, Lapses, Memory, Network, Operators, Processes, Quorum, Server, Skew, Steps,
 };
 
 use crate::mutant::Mutant;
-use crate::script::File::{Acquire, AcquireFree, Common, ForceRelease, Refresh, Release, ReleaseFree, Resize};
+use crate::script::File::{Acquire, AcquireFree, Common, ForceRelease, Refresh, Release, ReleaseFree, Resize, Vote};
 use crate::script::Replace;
 
 const fn mutant(
@@ -625,5 +625,65 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         &[LossTold, ExclusiveSlot, AtMostLimit],
         &[Steps, Skew],
         (Steps, 17),
+    ),
+    mutant(
+        "a_server_votes_during_its_grace",
+        None,
+        &[Replace::new(
+            Vote,
+            "state.used + claim.weight > limit or «grace_left() > 0» then return nil end",
+            "false",
+        )],
+        &[AtMostLimit, ExclusiveSlot],
+        &[Quorum],
+        (Quorum, 1),
+    ),
+    mutant(
+        "a_server_votes_without_the_guard",
+        None,
+        &[Replace::new(
+            Common,
+            "if «state.gen == generation.base» then return state.token end",
+            "true",
+        )],
+        TOKENS,
+        &[Quorum],
+        (Quorum, 1),
+    ),
+    mutant(
+        "a_late_ballot_undoes_a_later_one",
+        None,
+        &[Replace::new(
+            Vote,
+            "if not wanted or «vote.asked and proposed < vote.asked» then return true end",
+            "false",
+        )],
+        &[AtMostLimit, ExclusiveSlot],
+        &[Quorum],
+        (Quorum, 1),
+    ),
+    mutant(
+        "a_server_does_not_say_what_it_knew_before",
+        None,
+        &[Replace::new(
+            Vote,
+            "write({token = proposed, ranges = ranges, before = «before», asked = proposed})",
+            "0",
+        )],
+        TOKENS,
+        &[Quorum],
+        (Quorum, 1),
+    ),
+    mutant(
+        "a_server_votes_for_slots_that_are_taken",
+        None,
+        &[Replace::new(
+            Vote,
+            "if wanted then return wanted[1] and wanted[#wanted] < limit and «slots.has(wanted)» and wanted end",
+            "true",
+        )],
+        &[AtMostLimit, ExclusiveSlot, NothingLeft],
+        &[Quorum],
+        (Quorum, 1),
     ),
 ];

@@ -1,6 +1,7 @@
 //! Where a claim stands with a majority, and how it comes to stand so with the others again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Quorum;
 use super::answers::Answers;
@@ -10,6 +11,16 @@ use crate::vote::{Ballot, Wish};
 
 /// What each server answers to a refresh of many claims.
 type Standings = Vec<Result<Standing, BackendError>>;
+
+/// A claim as it is refreshed: no server takes in what it has forgotten. It may have forgotten as well that it voted for
+/// somebody else, who has heard that and still asks; so taking in would be a vote during the grace. It is asked for its vote
+/// when that is over.
+pub(super) fn to_refresh(claim: &Claim) -> Claim {
+    Claim {
+        grace: Duration::ZERO,
+        ..claim.clone()
+    }
+}
 
 /// Whether it is known of all claims.
 pub(super) fn are_decided(answers: &Answers<Standings>, claims: usize, majority: usize) -> bool {

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use semafence::{Clock, Error, Failure, KeeperMode, LossReason, Quorum};
-use semafence_sim::{Persistence, Process, Sim, SimBackend, SimClock, run_with_deployments};
+use semafence_sim::{
+    Direction, Faults, Message, Persistence, Process, Sim, SimBackend, SimClock, Verdict, run_with_deployments,
+};
 
 type Client = semafence::Client<Quorum<SimBackend>, SimClock>;
 type Semaphore = semafence::Semaphore<Quorum<SimBackend>, SimClock>;
@@ -185,9 +187,9 @@ fn servers_that_restart_empty_one_after_the_other_let_nobody_else_in() {
             crash(&sim, site);
             sim.deployment(site).master().restart(Persistence::Lost);
             assert!(rival.try_acquire().await.unwrap().is_none(), "after site {site}");
+            // Its grace, and the refresh after that, which asks it for its vote.
+            sleep(&sim, TTL * 3).await;
         }
-        // They have taken it in again by now.
-        sleep(&sim, TTL * 3).await;
 
         assert!(permit.is_held());
         assert!(rival.try_acquire().await.unwrap().is_none());
@@ -195,6 +197,28 @@ fn servers_that_restart_empty_one_after_the_other_let_nobody_else_in() {
         permit.release().await.unwrap();
         assert!(rival.acquire().await.unwrap().token() > before);
     });
+}
+
+#[test]
+fn when_most_servers_forget_at_once_holders_are_told_before_others_hold() {
+    for seed in 1..=10 {
+        run_with_deployments(seed, 5, 0, |sim| async move {
+            past_the_first_grace(&sim).await;
+            let (one, other) = (client(&sim), client(&sim));
+            let permit = semaphore(&one, 1).acquire_owned().await.unwrap();
+            let waiting = tokio::spawn(async move { semaphore(&other, 1).acquire_owned().await.unwrap() });
+            sleep(&sim, TTL).await;
+
+            for site in 0..3 {
+                crash(&sim, site);
+                sim.deployment(site).master().restart(Persistence::Lost);
+            }
+
+            assert_eq!(permit.lost().await, LossReason::Forgotten);
+            assert!(!waiting.is_finished());
+            assert!(waiting.await.unwrap().token() > permit.token());
+        });
+    }
 }
 
 #[test]
@@ -206,7 +230,8 @@ fn a_server_that_was_away_gets_to_know_who_holds() {
         let _permit = semaphore(&client, 1).acquire_owned().await.unwrap();
         sim.deployment(2).master().restart(Persistence::Kept);
 
-        sleep(&sim, TTL).await;
+        // Its grace, and the refresh after that.
+        sleep(&sim, TTL * 3).await;
 
         assert_eq!(holders_on(&sim, 2).await, 1, "so the two that knew may fail one by one");
     });
@@ -338,4 +363,62 @@ fn waiters_are_served_while_servers_come_and_go() {
             assert!(turns.iter().all(|turns| *turns > 20), "{turns:?}");
         });
     }
+}
+
+/// What a server forgot counts for nobody until its grace is over. Of a rival it may have forgotten that it voted for it, and the
+/// rival has heard that and still asks.
+#[test]
+fn a_server_that_forgot_its_vote_takes_nobody_else_in() {
+    /// The holder is known to the second server and the third, which none of its refreshes reaches; it reaches the first from
+    /// when that has forgotten the rival. The rival does not reach the second, and its ballot comes late to the third.
+    #[derive(Debug)]
+    struct Trap {
+        holder: u32,
+        rival: u32,
+        granted_by: Duration,
+        forgotten_at: Duration,
+    }
+
+    impl Faults for Trap {
+        fn judge(&mut self, message: &Message) -> Verdict {
+            let is_request = message.direction == Direction::Request;
+            match (message.client, message.site) {
+                (client, 0) if client == self.holder && message.at < self.forgotten_at => Verdict::Drop,
+                (client, 2) if client == self.holder && message.at > self.granted_by => Verdict::Drop,
+                (client, 1) if client == self.rival => Verdict::Drop,
+                (client, 2) if client == self.rival && is_request => Verdict::Delay(Duration::from_millis(420)),
+                _ => Verdict::Deliver,
+            }
+        }
+    }
+
+    run_with_deployments(9, 3, 0, |sim| async move {
+        past_the_first_grace(&sim).await;
+        let (holder, rival) = (sim.process(), sim.process());
+        let [ours, theirs] = [&holder, &rival].map(|process| client_of(process, sim.quorum_of(process).unwrap()));
+        // So that it has a token to propose, and needs one round only.
+        let theirs = semaphore(&theirs, 1);
+        theirs.acquire_owned().await.unwrap().release().await.unwrap();
+        sleep(&sim, TTL).await;
+        let began = sim.now();
+        sim.set_faults(Trap {
+            holder: holder.number(),
+            rival: rival.number(),
+            granted_by: began + Duration::from_millis(100),
+            forgotten_at: began + Duration::from_millis(2_700),
+        });
+        let held = semaphore(&ours, 1).acquire_owned().await.unwrap();
+
+        sleep(&sim, began + Duration::from_millis(2_650) - sim.now()).await;
+        let asking = tokio::spawn(async move { theirs.acquire_owned().await });
+        sleep(&sim, Duration::from_millis(50)).await;
+        crash(&sim, 0);
+        sim.deployment(0).master().restart(Persistence::Lost);
+        sleep(&sim, Duration::from_millis(100)).await;
+        let _too_few = held.refresh().await;
+        sleep(&sim, Duration::from_millis(350)).await;
+
+        let rival_holds = asking.is_finished() && asking.await.unwrap().unwrap().is_held();
+        assert!(!(rival_holds && held.is_held()), "two hold one slot");
+    });
 }

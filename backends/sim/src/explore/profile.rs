@@ -34,7 +34,7 @@ pub enum Profile {
     Processes,
     /// A majority of three or five independent servers decides, which stand still, restart with their data or without, and
     /// are cut off from some clients, several at once: faults of the other kinds, the limit is changed on all. What befalls a
-    /// server befalls the one that the seed and its time choose, and so does every other partition. Not drawn by a seed
+    /// server befalls the one that the seed and its time choose, and so do three of four partitions. Not drawn by a seed
     /// where no kind is chosen.
     Quorum,
     /// The server stands still, restarts with its data, or refuses.
@@ -144,9 +144,7 @@ impl Profile {
             Self::Server => (1..=count.min(4))
                 .map(|number| dice.at(number, dice.server(number)))
                 .collect(),
-            Self::Quorum => (1..=count)
-                .map(|number| dice.early(number, dice.of_several(number)))
-                .collect(),
+            Self::Quorum => dice.quorum(count),
             Self::Everything => (1..=count + 4)
                 .map(|number| dice.at(number, dice.any(number)))
                 .collect(),
@@ -524,6 +522,46 @@ impl Dice {
             }
             _ => self.network(fault),
         }
+    }
+
+    /// Several clients are each cut off from a server, or several servers forget everything, one soon after the other, or many
+    /// messages are lost, repeated and late; and whatever else befalls them.
+    fn quorum(&self, count: u64) -> Vec<Fault> {
+        let start = self.time(30, 0, FIRST / 2, LAST / 4);
+        let soon_after = |number, verb| {
+            let at = start + self.time(number, 1, 0, 1_500);
+            Fault { at, verb }
+        };
+        let mut faults: Vec<Fault> = match self.pick(30, 1, 0, 3) {
+            0 | 1 => (31..34 + count)
+                .map(|number| {
+                    let (client, length) = (self.client(number), self.time(number, 3, 300, 6_000));
+                    soon_after(number, Verb::Partition { client, length })
+                })
+                .collect(),
+            2 => (31..33 + count)
+                .map(|number| {
+                    let length = self.time(number, 3, 50, 600);
+                    let verb = match self.pick(number, 4, 0, 5) {
+                        0 | 1 => Verb::Kill {
+                            client: self.client(number),
+                        },
+                        2 => Verb::FlushAll,
+                        _ => Verb::Restart { length },
+                    };
+                    soon_after(number, verb)
+                })
+                .collect(),
+            _ => vec![soon_after(
+                31,
+                Verb::Noise {
+                    one_in: self.pick(31, 4, 3, 12),
+                    length: self.time(31, 3, 2_000, 9_000),
+                },
+            )],
+        };
+        faults.extend((1..=count).map(|number| self.early(number, self.of_several(number))));
+        faults
     }
 
     /// What befalls independent servers and their clients.

@@ -258,7 +258,9 @@ impl Stage {
         tokio::time::sleep(self.setting.ttl * 2 + Duration::from_secs(4)).await;
         if self.setting.stepless {
             // By each look time goes on by a quarter of the ttl, and leases are given a quarter more.
-            for _ in 0..8 {
+            // A server that was away may remember several waiters, each of which has its turn.
+            let looks = if self.setting.servers > 1 { 40 } else { 8 };
+            for _ in 0..looks {
                 self.look_at_all();
                 tokio::time::sleep(self.setting.ttl / 4).await;
             }

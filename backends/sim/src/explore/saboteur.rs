@@ -117,7 +117,7 @@ impl Saboteur {
         let verb = &fault.verb;
         match verb {
             Verb::Partition { length, .. } => {
-                if self.setting.servers > 1 && self.chance(fault, 1).is_multiple_of(2) {
+                if self.setting.servers > 1 && !self.chance(fault, 1).is_multiple_of(4) {
                     let site = self.site(fault);
                     victims.iter().for_each(|process| process.partition_from(site));
                 } else {

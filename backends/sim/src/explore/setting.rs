@@ -54,6 +54,7 @@ impl Setting {
         let hold = match profile {
             // Longer than a lease lasts, or none would end while it is held.
             Profile::Lapses => ttl * 3 / 2,
+            Profile::Quorum if pick(16, 0, 1) == 0 => ttl,
             _ => Duration::from_millis(pick(3, 60, 600)),
         };
         let workers = if sparse { 1 } else { small(4, 1, 2) };
