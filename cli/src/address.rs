@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use semafence::LockBackend;
+use semafence::{Error, LockBackend};
 use semafence_redis::{Options, Quorum, Redis, quorum_options};
 use url::Url;
 
@@ -63,6 +63,11 @@ impl Servers {
     /// A backend for a majority of them. Sends nothing.
     pub(crate) fn backend(&self) -> Result<Arc<dyn LockBackend>, Failure> {
         Ok(Arc::new(self.quorum()?))
+    }
+
+    /// Whether a majority answers, and no server is there twice.
+    pub(crate) async fn check(&self) -> Result<Result<(), Error>, Failure> {
+        Ok(self.quorum()?.check().await)
     }
 
     fn quorum(&self) -> Result<Quorum, Failure> {

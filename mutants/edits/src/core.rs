@@ -272,8 +272,8 @@ impl Clock for WallClock {
     ),
     Edit::instead(
         "a_minority_keeps_a_lease",
-        "quorum/standings.rs",
-        "find(|standing| count(*standing) >= «majority»)",
+        "quorum.rs",
+        "standings::decide(&answers, «majority»).ok_or_else(",
         "1",
     ),
 ];

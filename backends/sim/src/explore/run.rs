@@ -20,6 +20,7 @@ use crate::check::{self, Invariant, Report};
 use crate::clock::SimClock;
 use crate::history::{History, Recorder, What};
 use crate::marks::Marks;
+use crate::random::draw;
 use crate::scripts::ScriptEdit;
 use crate::sim::Sim;
 use crate::sync::lock;
@@ -110,6 +111,19 @@ pub fn run_with(plan: &Plan, options: &Options) -> Outcome {
     }
 }
 
+/// Independent servers show other times, as far as the order of tokens allows: within an hour.
+fn set_clocks_apart(sim: &Sim, setting: &Setting) {
+    const APART_MS: u64 = 3_600_000;
+    if setting.servers == 1 {
+        return;
+    }
+    for site in 0..setting.servers {
+        let drawn = draw(sim.seed(), &[0xc10c, 1, u64::from(site)]) % APART_MS;
+        let by_ms = i64::try_from(drawn).expect("an hour is short") - 1_800_000;
+        sim.deployment(site).master().step_clock_us(by_ms * 1_000);
+    }
+}
+
 /// The processes that work, and their tasks.
 type Crew = BTreeMap<u32, (Member, Vec<JoinHandle<()>>)>;
 
@@ -145,6 +159,7 @@ impl Stage {
         let setting = plan.setting();
         let sim = Sim::with_deployments(plan.seed, setting.servers, setting.replicas);
         sim.keep_trace(options.trace);
+        set_clocks_apart(&sim, &setting);
         let recorder = Recorder::default();
         sim.record(&recorder);
         let meddler = Meddler::new(plan.seed);
