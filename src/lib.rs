@@ -77,6 +77,7 @@ mod name;
 mod outage;
 mod permit;
 mod random;
+mod reconnect;
 mod refreshes;
 mod reply;
 mod rounds;
@@ -105,6 +106,7 @@ pub use keeper::{KeeperMode, Loss};
 pub use mutex::{Mutex, MutexBuilder};
 pub use name::Name;
 pub use permit::{OwnedPermit, Permit};
+pub use reconnect::{Reconnect, ServerRun};
 pub use semaphore::{Semaphore, SemaphoreBuilder};
 pub use stall::Stall;
 pub use stats::{

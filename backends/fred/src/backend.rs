@@ -10,7 +10,7 @@ use futures::stream::BoxStream;
 use semafence::script::{self, Invocation, Refreshes, Reply};
 use semafence::{
     Acknowledgement, Acknowledger, Added, Addition, Attempt, BackendError, Claim, Error, Failure, HolderId, Inbox,
-    LockBackend, Name, Outcome, Queueing, Standing, Status, Timestamp, Wakeup,
+    LockBackend, Name, Outcome, Queueing, Reconnect, Standing, Status, Timestamp, Wakeup,
 };
 
 use crate::connector::Connector;
@@ -194,7 +194,7 @@ impl LockBackend for Fred {
         listener::listen(self.lane.clone(), inbox).await
     }
 
-    fn reconnects(&self) -> BoxStream<'static, ()> {
+    fn reconnects(&self) -> BoxStream<'static, Reconnect> {
         reconnects::reconnects(self.lane.clone())
     }
 

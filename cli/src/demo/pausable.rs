@@ -8,7 +8,7 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use semafence::{
     Acknowledgement, Added, Addition, Attempt, BackendError, Claim, HolderId, Inbox, LockBackend, Name, Queueing,
-    Standing, Status, Timestamp, Wakeup,
+    Reconnect, Standing, Status, Timestamp, Wakeup,
 };
 use tokio::sync::watch;
 
@@ -104,11 +104,14 @@ impl LockBackend for Pausable {
         Ok(delayed.boxed())
     }
 
-    fn reconnects(&self) -> BoxStream<'static, ()> {
+    fn reconnects(&self) -> BoxStream<'static, Reconnect> {
         let this = self.clone();
-        let delayed = self.backend.reconnects().then(move |()| {
+        let delayed = self.backend.reconnects().then(move |reconnect| {
             let this = this.clone();
-            async move { this.go().await }
+            async move {
+                this.go().await;
+                reconnect
+            }
         });
         delayed.boxed()
     }
