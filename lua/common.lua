@@ -192,6 +192,24 @@ local function gaps()
     keep_key(3)
   end
 
+  -- For who does not take the lowest ones, and so does not see that some are missing.
+  local function complete()
+    if state.high > state.used and redis.call('ZCARD', KEYS[3]) < state.high - state.used then find() end
+  end
+
+  -- Slots in ascending order, as ranges.
+  function gaps.as_ranges(slots)
+    local ranges = {}
+    for _, slot in ipairs(slots) do
+      if ranges[#ranges] ~= slot - 1 then
+        ranges[#ranges + 1] = slot
+        ranges[#ranges + 1] = slot
+      end
+      ranges[#ranges] = slot
+    end
+    return ranges
+  end
+
   -- The lowest ones, as ranges, and how many there were.
   function gaps.take(count)
     local popped = redis.call('ZPOPMIN', KEYS[3], count)
@@ -199,16 +217,58 @@ local function gaps()
       find()
       popped = redis.call('ZPOPMIN', KEYS[3], count)
     end
-    local ranges = {}
-    for i = 1, #popped, 2 do
-      local slot = tonumber(popped[i])
-      if ranges[#ranges] ~= slot - 1 then
-        ranges[#ranges + 1] = slot
-        ranges[#ranges + 1] = slot
+    local slots = {}
+    for i = 1, #popped, 2 do slots[#slots + 1] = tonumber(popped[i]) end
+    return gaps.as_ranges(slots), #slots
+  end
+
+  -- Whether all of these slots are free.
+  function gaps.has(ranges)
+    complete()
+    for i = 1, #ranges, 2 do
+      for slot = ranges[i], math.min(ranges[i + 1], state.high - 1) do
+        if not redis.call('ZSCORE', KEYS[3], slot) then return false end
       end
-      ranges[#ranges] = slot
     end
-    return ranges, #popped / 2
+    return true
+  end
+
+  -- Free ones from `from` on and around at `limit`, at most `count`, in ascending order.
+  function gaps.pick(from, limit, count)
+    complete()
+    local slots = {}
+    local function pick(first, last)
+      local left = count - #slots
+      if first > last or left == 0 then return end
+      if state.high > state.used then
+        for _, slot in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], first, last, 'LIMIT', 0, left)) do
+          slots[#slots + 1] = tonumber(slot)
+        end
+      end
+      for slot = math.max(first, state.high), math.min(last, math.max(first, state.high) + count - #slots - 1) do
+        slots[#slots + 1] = slot
+      end
+    end
+    pick(from, limit - 1)
+    pick(0, from - 1)
+    table.sort(slots)
+    return slots
+  end
+
+  -- Takes these slots, which are free.
+  function gaps.occupy(ranges)
+    for i = 1, #ranges, 2 do
+      local first, last = ranges[i], ranges[i + 1]
+      local free = {}
+      for slot = first, math.min(last, state.high - 1) do free[#free + 1] = slot end
+      send(redis.call, 'ZREM', KEYS[3], free)
+      if first > state.high then
+        gaps.add(state.high, first - 1)
+        keep_key(3)
+      end
+      put('high', math.max(state.high, last + 1))
+      put('used', state.used + last - first + 1)
+    end
   end
 
   return gaps
@@ -263,6 +323,19 @@ local function is_listed()
   return ends and tonumber(ends) > wall
 end
 
+-- What the next token of the name must be above: its last, or where that is of another generation, all that may have been
+-- given. A name whose record is gone before its time (evicted, deleted) may have had tokens ahead of the clock; a tombstone
+-- or a waiter may have begun another record since.
+local function last_token()
+  read_generation()
+  if state.gen == generation.base then return state.token end
+  local step = state.tick == 1 and 67108864 or 1048576
+  local jitter = tonumber(string.sub(generation.replid, 1, 5), 16)
+  local lost = 0
+  if state.token == 0 and is_listed() then lost = generation.base + math.max(us - generation.at, 0) end
+  return math.max(state.token + step + jitter, generation.base, lost)
+end
+
 -- Makes the function that grants; only where something is granted.
 local function granter()
   local function take_slots(count)
@@ -282,21 +355,11 @@ local function granter()
     return ranges
   end
 
-  -- The first token of a name in this generation. A name whose record is gone before its time (evicted, deleted) may
-  -- have had tokens ahead of the clock; a tombstone or a waiter may have begun another record since.
-  local function first_token()
-    local step = state.tick == 1 and 67108864 or 1048576
-    local jitter = tonumber(string.sub(generation.replid, 1, 5), 16)
-    local lost = 0
-    if state.token == 0 and is_listed() then lost = generation.base + math.max(us - generation.at, 0) end
-    -- Without 1 more than the clock: a token that is the clock is marked as such.
-    return math.max(math.max(state.token + step + jitter, generation.base, lost) + 1, us)
-  end
-
   -- The rule of fencing tokens: lua/README.md, "Tokens".
   local function next_token()
-    read_generation()
-    put('token', state.gen == generation.base and math.max(state.token + 1, us) or first_token())
+    local last = last_token()
+    -- Without 1 more than the clock: a token that is the clock is marked as such.
+    put('token', math.max(last + 1, us))
     put('gen', generation.base)
     put('tick', state.token == us and 1 or 0)
     return state.token

@@ -60,30 +60,6 @@ local function adopter()
     return true
   end
 
-  local function are_free(ranges)
-    for i = 1, #ranges, 2 do
-      for slot = ranges[i], math.min(ranges[i + 1], state.high - 1) do
-        if not redis.call('ZSCORE', KEYS[3], slot) then return false end
-      end
-    end
-    return true
-  end
-
-  local function occupy(ranges)
-    for i = 1, #ranges, 2 do
-      local first, last = ranges[i], ranges[i + 1]
-      local free = {}
-      for slot = first, math.min(last, state.high - 1) do free[#free + 1] = slot end
-      send(redis.call, 'ZREM', KEYS[3], free)
-      if first > state.high then
-        gaps().add(state.high, first - 1)
-        keep_key(3)
-      end
-      put('high', math.max(state.high, last + 1))
-      put('used', state.used + last - first + 1)
-    end
-  end
-
   -- Answers whether it holds.
   return function(id, ttl, token, granted)
     local weight, limit, window, inbox, slots, meta = string.match(granted, '^(%d+) (%d+) (%d+) (%w+) (%S+) (.*)$')
@@ -97,9 +73,9 @@ local function adopter()
     elseif text then
       waiters().leave(id, text)
     end
-    if not are_free(ranges) and not clear(ranges, number) then return false end
+    if not gaps().has(ranges) and not clear(ranges, number) then return false end
     extend(ttl)
-    occupy(ranges)
+    gaps().occupy(ranges)
     redis.call('ZADD', KEYS[2], now + ttl + slack, id)
     keep_key(2)
     put('grace', math.max(grace, ttl))

@@ -8,12 +8,13 @@ use async_trait::async_trait;
 use futures::stream::{self, BoxStream, StreamExt};
 
 use crate::clock::Timestamp;
-use crate::failure::BackendError;
+use crate::failure::{BackendError, Failure, Outcome};
 use crate::fence::FencingToken;
 use crate::holder::{HolderId, Inbox};
 use crate::name::Name;
 use crate::reconnect::Reconnect;
 use crate::status::Status;
+use crate::vote::{Ballot, Vote};
 
 /// A store that keeps leases. Every verb is atomic, judged by the backend's clock, and safe to send again with the same
 /// claim.
@@ -37,6 +38,16 @@ pub trait LockBackend: Debug + Send + Sync + 'static {
     /// Takes free slots for the claim, joins the queue, or says busy. Asking again for a held claim answers with the
     /// same grant and a fresh lease.
     async fn acquire(&self, claim: &Claim, queueing: Queueing) -> Result<Attempt, BackendError>;
+
+    /// Votes for a claim that wants its slots on a majority of servers, of which this is one: as [`acquire`](Self::acquire),
+    /// but for the slots and under the token that the [`ballot`](Ballot) asks for.
+    ///
+    /// A store that is no single server has no vote.
+    async fn vote(&self, claim: &Claim, queueing: Queueing, ballot: &Ballot) -> Result<Vote, BackendError> {
+        let (_neither, _counts) = (queueing, ballot);
+        let text = format!("this backend has no vote in a quorum, for {}", claim.name);
+        Err(BackendError::new(Failure::Permanent, Outcome::NotApplied, text))
+    }
 
     /// Extends live leases to `ttl` from now, many in one round trip; one answer per claim, in order. Never revives an
     /// expired one, nor one under another [`grant`](Claim::grant).
@@ -310,6 +321,10 @@ pub enum Wakeup {
 impl<B: LockBackend + ?Sized> LockBackend for Arc<B> {
     async fn acquire(&self, claim: &Claim, queueing: Queueing) -> Result<Attempt, BackendError> {
         (**self).acquire(claim, queueing).await
+    }
+
+    async fn vote(&self, claim: &Claim, queueing: Queueing, ballot: &Ballot) -> Result<Vote, BackendError> {
+        (**self).vote(claim, queueing, ballot).await
     }
 
     async fn refresh(&self, claims: &[Claim]) -> Vec<Result<Standing, BackendError>> {

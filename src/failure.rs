@@ -98,6 +98,21 @@ impl BackendError {
     pub fn is_transient(&self) -> bool {
         self.failure == Failure::Transient
     }
+
+    /// The same for who does not want to try again.
+    pub(crate) fn into_permanent(self) -> Self {
+        Self {
+            failure: match self.failure {
+                Failure::Transient => Failure::Permanent,
+                failure => failure,
+            },
+            ..self
+        }
+    }
+
+    pub(crate) fn source_as<E: StdError + 'static>(&self) -> Option<&E> {
+        self.source.downcast_ref()
+    }
 }
 
 /// How servers since and before 7.2 say that a script's user lacks a right.

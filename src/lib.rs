@@ -76,6 +76,7 @@ mod mutex;
 mod name;
 mod outage;
 mod permit;
+mod quorum;
 mod random;
 mod reconnect;
 mod refreshes;
@@ -89,6 +90,7 @@ mod stall;
 mod stats;
 mod status;
 mod trace;
+mod vote;
 mod waiters;
 
 pub use acknowledger::{Acknowledger, WaitingLine};
@@ -106,6 +108,7 @@ pub use keeper::{KeeperMode, Loss};
 pub use mutex::{Mutex, MutexBuilder};
 pub use name::Name;
 pub use permit::{OwnedPermit, Permit};
+pub use quorum::{NoMajority, NodeFailure, Quorum};
 pub use reconnect::{Reconnect, ServerRun};
 pub use semaphore::{Semaphore, SemaphoreBuilder};
 pub use stall::Stall;
@@ -114,3 +117,4 @@ pub use stats::{
     Timing,
 };
 pub use status::{HolderStatus, Status, WaiterStatus};
+pub use vote::{Ballot, Cast, View, Vote, Wish};

@@ -40,7 +40,8 @@
 //!   semafence_permits_held > 0` is an alert.
 //! - `semafence_failovers_total` is counted by each client: one failover is as many as the process has clients that have
 //!   held a permit. A server is known by the id that it gives itself at its start, or by its address where it does not say
-//!   (`INFO server`). So a restart counts, also one that kept its data, and a failover behind one address or name does.
+//!   (`INFO server`). So a restart counts, also one that kept its data, and a failover behind one address or name does;
+//!   of several servers each counts.
 //! - A call that its caller drops within [`Claim::timeout`](crate::Claim::timeout) is not in `semafence_command_seconds`;
 //!   later it is an error.
 //! - The recorder must be the global one: the keeper tells from a thread of its own.

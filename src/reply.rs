@@ -9,6 +9,7 @@ use crate::failure::{BackendError, Failure, Outcome};
 use crate::fence::FencingToken;
 use crate::name::Name;
 use crate::status::{HolderStatus, Status, WaiterStatus};
+use crate::vote::{Cast, View, Vote};
 
 /// A server's reply, free of any driver's types.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +57,59 @@ pub fn read_attempt(reply: &Reply) -> Result<Attempt, BackendError> {
         [5, limit] => Attempt::Oversized { limit: small(limit)? },
         _ => return Err(unreadable(reply)),
     })
+}
+
+/// Reads the reply to [`vote`](crate::script::vote).
+///
+/// # Errors
+///
+/// A permanent [`BackendError`] for a reply of another shape.
+pub fn read_vote(reply: &Reply) -> Result<Vote, BackendError> {
+    let numbers = integers(reply)?;
+    Ok(match numbers[..] {
+        [0, used, waiters, look_after, limit, last, now, server] => {
+            let busy = Busy {
+                used: small(used)?,
+                waiters: small(waiters)?,
+                look_after: millis(look_after),
+                limit: small(limit)?,
+            };
+            Vote::Busy(busy, view(last, now, server))
+        }
+        [1, token, limit, other, before, last, now, server, free, ref ranges @ ..] => {
+            let grant = Grant {
+                token: FencingToken::from_u64(token.unsigned_abs()),
+                slots: slots(ranges)?,
+                limit: small(limit)?,
+                other_limit: some(small(other)?),
+            };
+            let cast = Cast {
+                grant,
+                before: FencingToken::from_u64(before.unsigned_abs()),
+                free: free.unsigned_abs(),
+            };
+            Vote::Cast(cast, view(last, now, server))
+        }
+        [2, place, look_after, waiters, new, ticket, last, now, server] => {
+            let queued = Queued {
+                place: small(place)?,
+                look_after: millis(look_after),
+                waiters: small(waiters)?,
+                is_new: new != 0,
+            };
+            Vote::Queued(queued, ticket.unsigned_abs(), view(last, now, server))
+        }
+        [3..=5, ..] => Vote::Refused(read_attempt(reply)?),
+        _ => return Err(unreadable(reply)),
+    })
+}
+
+fn view(last: i64, now: i64, server: i64) -> View {
+    View {
+        last: FencingToken::from_u64(last.unsigned_abs()),
+        now: Timestamp::from_micros(now.unsigned_abs()),
+        server: server.unsigned_abs(),
+    }
 }
 
 /// Reads the reply to [`refresh`](crate::script::refresh): one standing per claim.
@@ -207,6 +261,8 @@ fn read_holder(fields: &[Reply]) -> Result<HolderStatus, BackendError> {
     let since = word(words.by_ref().skip(2), record)?;
     let token = word(&mut words, record)?;
     let ranges = words.next().ok_or_else(|| unreadable(record))?;
+    // What a server of a quorum notes of its vote follows behind a semicolon.
+    let ranges = ranges.split_once(';').map_or(ranges, |(ranges, _vote)| ranges);
     let bounds: Vec<i64> = ranges
         .split([',', '-'])
         .map(|bound| bound.parse().map_err(|_| unreadable(record)))
@@ -365,6 +421,7 @@ mod tests {
         for _ in 0..200_000 {
             let reply = hostile(&random, 3);
             readable += usize::from(read_attempt(&reply).is_ok());
+            readable += usize::from(read_vote(&reply).is_ok());
             readable += usize::from(read_status(&name, &reply).is_ok());
             readable += usize::from(read_standings(&reply, 2).is_ok());
             readable += usize::from(read_names("ns", &reply).is_ok());

@@ -7,7 +7,7 @@ pub use crate::acknowledgements::Acknowledgements;
 pub use crate::refreshes::Refreshes;
 pub use crate::reply::{
     Reply, read_added, read_attempt, read_names, read_resized, read_standing, read_standings, read_status, read_time,
-    read_wakeup,
+    read_vote, read_wakeup,
 };
 
 use crate::backend::{Addition, Claim, Grant, Queueing};
@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::fence::FencingToken;
 use crate::holder::HolderId;
 use crate::name::{Name, names_key};
+use crate::vote::{Ballot, Wish};
 
 /// The most waiters of one name.
 pub const WAITERS_MAX: u32 = 100_000;
@@ -52,9 +53,10 @@ impl Script {
 
     /// All scripts, for loading them on connect.
     #[must_use]
-    pub fn all() -> [&'static Self; 8] {
+    pub fn all() -> [&'static Self; 9] {
         [
             &ACQUIRE,
+            &VOTE,
             &REFRESH,
             &RELEASE,
             &FORCE_RELEASE,
@@ -80,6 +82,7 @@ macro_rules! script {
 }
 
 script!(ACQUIRE, "acquire", "acquire_free.lua", "common.lua", "acquire.lua");
+script!(VOTE, "vote", "common.lua", "vote.lua");
 script!(REFRESH, "refresh", "common.lua", "refresh.lua");
 script!(RELEASE, "release", "release_free.lua", "common.lua", "release.lua");
 script!(FORCE_RELEASE, "force_release", "common.lua", "force_release.lua");
@@ -169,12 +172,16 @@ fn clock(claim: &Claim) -> i64 {
 /// The call for [`LockBackend::acquire`](crate::LockBackend::acquire).
 #[must_use]
 pub fn acquire(claim: &Claim, queueing: Queueing) -> Invocation {
+    asking(&ACQUIRE, claim, queueing)
+}
+
+fn asking(script: &'static Script, claim: &Claim, queueing: Queueing) -> Invocation {
     let mode = match queueing {
         Queueing::HandOff => 'q',
         Queueing::Never => 't',
         Queueing::WakeUp => 'n',
     };
-    Invocation::new(&ACQUIRE, &claim.name)
+    Invocation::new(script, &claim.name)
         .arg(claim.holder)
         .arg(claim.limit)
         .arg(claim.weight)
@@ -187,6 +194,25 @@ pub fn acquire(claim: &Claim, queueing: Queueing) -> Invocation {
         .arg(WAITERS_MAX)
         .arg(&claim.meta)
         .arg(claim.grace.as_millis())
+}
+
+/// The call for [`LockBackend::vote`](crate::LockBackend::vote).
+#[must_use]
+pub fn vote(claim: &Claim, queueing: Queueing, ballot: &Ballot) -> Invocation {
+    asking(&VOTE, claim, queueing)
+        .arg(ballot.token.map_or(0, FencingToken::as_u64))
+        .arg(&ballot.wish)
+        .arg(ballot.ticket.unwrap_or(0))
+        .arg(u8::from(ballot.replaces))
+}
+
+impl fmt::Display for Wish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exactly(slots) => write!(f, "={}", Ranges(slots)),
+            Self::From(slot) => slot.fmt(f),
+        }
+    }
 }
 
 /// The call that refreshes claims of one name; all of them must have the name of the first.
@@ -222,12 +248,25 @@ impl fmt::Display for Forgettable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { claim, grant } = self;
         let window = claim.window.as_millis();
-        write!(f, "{} {} {window} {} ", claim.weight, claim.limit, claim.inbox)?;
-        for (index, run) in grant.slots.chunk_by(|one, next| one + 1 == *next).enumerate() {
+        let slots = Ranges(&grant.slots);
+        write!(
+            f,
+            "{} {} {window} {} {slots} {}",
+            claim.weight, claim.limit, claim.inbox, claim.meta
+        )
+    }
+}
+
+/// Slots in ascending order, as the scripts write them: `0-2,5-5`.
+struct Ranges<'a>(&'a [u32]);
+
+impl fmt::Display for Ranges<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, run) in self.0.chunk_by(|one, next| one + 1 == *next).enumerate() {
             let comma = if index == 0 { "" } else { "," };
             write!(f, "{comma}{}-{}", run[0], run[run.len() - 1])?;
         }
-        write!(f, " {}", claim.meta)
+        Ok(())
     }
 }
 

@@ -4,12 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use semafence::LockBackend;
-use semafence_redis::{Options, Redis};
+use semafence_redis::{Options, Quorum, Redis, quorum_options};
 use url::Url;
 
 use crate::failure::Failure;
 
-const FORMS: &str = "addresses look like redis://host:6379/, rediss://user@host:6380/0, or \
+const FORMS: &str = "addresses look like redis://host:6379/, rediss://user@host:6380/0, \
+                     quorum://host1:6379,host2:6379,host3:6379, or \
                      redis-sentinel://host1:26379/0?node=host2:26379&node=host3:26379&sentinelServiceName=NAME";
 /// Parameters of an address that hold no secret.
 const SHOWN: [&str; 2] = ["node", "sentinelServiceName"];
@@ -17,6 +18,8 @@ const SHOWN: [&str; 2] = ["node", "sentinelServiceName"];
 /// The address of a backend, whose password is shown to nobody.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Address {
+    /// A majority of independent ones.
+    Quorum(Servers),
     /// One Redis or Valkey, or the master behind sentinels.
     Redis(Server),
     /// The simulator inside this process.
@@ -31,28 +34,64 @@ pub(crate) struct Server {
     password: Option<String>,
 }
 
+/// Where independent servers are, and how to log in to all of them.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Servers {
+    /// May hold a password too; the one beside it wins. No URL as others are: it has several hosts.
+    url: String,
+    password: Option<String>,
+}
+
 impl Server {
     /// A backend for it. Sends nothing.
     pub(crate) fn backend(&self) -> Result<Arc<dyn LockBackend>, Failure> {
         let options = Options::from_url(self.url.as_str())?;
-        let options = match &self.password {
-            Some(password) => options.password(password),
-            None => options,
-        };
-        Ok(Arc::new(Redis::new(options)?))
+        Ok(Arc::new(log_in(options, self.password.as_deref())?))
     }
+}
+
+impl Servers {
+    fn parse(url: &str, password: Option<String>) -> Result<Self, Failure> {
+        let servers = Self {
+            url: url.to_owned(),
+            password,
+        };
+        servers.quorum().map_err(|failure| failure.hint(FORMS))?;
+        Ok(servers)
+    }
+
+    /// A backend for a majority of them. Sends nothing.
+    pub(crate) fn backend(&self) -> Result<Arc<dyn LockBackend>, Failure> {
+        Ok(Arc::new(self.quorum()?))
+    }
+
+    fn quorum(&self) -> Result<Quorum, Failure> {
+        let nodes = quorum_options(&self.url)?.into_iter().map(|(name, options)| {
+            let redis = log_in(options, self.password.as_deref())?;
+            Ok((name, redis))
+        });
+        let nodes: Vec<_> = nodes.collect::<Result<_, Failure>>()?;
+        Ok(Quorum::named(nodes)?)
+    }
+}
+
+fn log_in(options: Options, password: Option<&str>) -> Result<Redis, Failure> {
+    let options = match password {
+        Some(password) => options.password(password),
+        None => options,
+    };
+    Ok(Redis::new(options)?)
 }
 
 impl Address {
     /// Reads an address; a password may come beside it.
     pub(crate) fn parse(text: &str, password: Option<String>) -> Result<Self, Failure> {
+        if let Some("quorum" | "quorums") = scheme(text) {
+            return Servers::parse(text.trim(), password).map(Self::Quorum);
+        }
         // The text is not repeated in the error: it may hold a password.
-        let parsed = Url::parse(text.trim())
-            .map_err(|error| Failure::config(format!("the address is not a URL: {error}")).hint(FORMS));
-        let url = match parsed {
-            Err(_) if scheme(text) == Some("quorum") => return Err(unsupported("quorum")),
-            parsed => parsed?,
-        };
+        let url = Url::parse(text.trim())
+            .map_err(|error| Failure::config(format!("the address is not a URL: {error}")).hint(FORMS))?;
         match url.scheme() {
             "redis" | "rediss" | "valkey" | "valkeys" if url.host_str().is_none_or(str::is_empty) => {
                 Err(Failure::config("the address names no host").hint(FORMS))
@@ -60,7 +99,6 @@ impl Address {
             "redis" | "rediss" | "valkey" | "valkeys" | "redis+unix" | "valkey+unix" | "unix" | "redis-sentinel"
             | "rediss-sentinel" | "valkey-sentinel" | "valkeys-sentinel" => Ok(Self::Redis(Server { url, password })),
             "sim" => Ok(Self::Simulator),
-            "quorum" => Err(unsupported("quorum")),
             other => Err(Failure::config(format!("{other}:// is no known kind of address")).hint(FORMS)),
         }
     }
@@ -70,14 +108,10 @@ fn scheme(text: &str) -> Option<&str> {
     text.trim().split_once("://").map(|(scheme, _)| scheme)
 }
 
-fn unsupported(scheme: &str) -> Failure {
-    Failure::config(format!("{scheme}:// is not in this version"))
-        .hint("use one server: redis://host:6379/, or rediss:// for TLS")
-}
-
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Quorum(servers) => servers.fmt(f),
             Self::Redis(server) => server.fmt(f),
             Self::Simulator => f.write_str("sim://"),
         }
@@ -95,6 +129,15 @@ impl fmt::Display for Server {
             let _has_a_host = shown.set_password(Some("***"));
         }
         f.write_str(shown.as_str())
+    }
+}
+
+impl fmt::Display for Servers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hosts = quorum_options(&self.url).unwrap_or_default();
+        let hosts: Vec<String> = hosts.into_iter().map(|(name, _)| name).collect();
+        let scheme = scheme(&self.url).unwrap_or("quorum");
+        write!(f, "{scheme}://{}", hosts.join(","))
     }
 }
 
@@ -131,11 +174,19 @@ mod tests {
     }
 
     #[test]
-    fn later_kinds_of_address_are_recognised_and_refused() {
-        let failure = refused("quorum://h1:6379,h2:6379,h3:6379");
+    fn a_quorum_is_shown_by_its_servers() {
+        let address = Address::parse("quorum://jobs:hunter2@h1:7,h2,h3/2", Some("hunter2".to_owned())).unwrap();
+
+        assert_eq!(address.to_string(), "quorum://h1:7,h2:6379,h3:6379");
+        assert_eq!(format!("{address:?}"), "Address(quorum://h1:7,h2:6379,h3:6379)");
+    }
+
+    #[test]
+    fn a_quorum_of_an_even_number_is_refused() {
+        let failure = refused("quorum://h1:6379,h2:6379");
 
         assert_eq!(failure.exit, exit::CONFIG);
-        assert!(failure.message.ends_with("is not in this version"), "{failure}");
+        assert_eq!(failure.message, "nodes are 2, not an odd number of 1 to 9");
     }
 
     #[test]
@@ -145,6 +196,8 @@ mod tests {
             "hunter2",
             "redis://u:hunter2@:1",
             "redis://u:hunter2@h:99999",
+            "quorum://u:hunter2@h1:99999,h2,h3",
+            "quorum://u:hunter2@h1,h2",
             "http://u:hunter2@h",
         ] {
             let failure = refused(text);

@@ -21,6 +21,7 @@ or set SEMAFENCE_URL; `semafence demo` needs none";
 /// Connects, and makes sure that the server answers.
 pub(crate) async fn connect(settings: &Settings) -> Result<Client, Failure> {
     let backend = match &settings.address {
+        Some(Address::Quorum(servers)) => servers.backend()?,
         Some(Address::Redis(server)) => server.backend()?,
         Some(Address::Simulator) => return Err(no_server("sim:// lives inside one process")),
         None => return Err(no_server("no address is set")),

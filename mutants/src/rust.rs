@@ -1,10 +1,13 @@
 //! Mutants of the Rust sources; what they change is in `semafence-mutants-edits`.
 
 use semafence_sim::check::Invariant::{
-    self, Acknowledged, AtMostLimit, ExclusiveSlot, HandOver, IdlePermit, LossTold, NoLeak, NoSpuriousLoss,
-    NoUnexplainedError, NothingLeft, OnePermitPerOp, OverlapBound, PromptReturn, Served, Stolen,
+    self, Acknowledged, AtMostLimit, ExclusiveSlot, FenceAccepts, HandOver, IdlePermit, LossTold, NoLeak,
+    NoSpuriousLoss, NoUnexplainedError, NothingLeft, OnePermitPerOp, OverlapBound, PromptReturn, Served, Stolen,
+    TokenOrder, TokenUnique,
 };
-use semafence_sim::explore::Profile::{self, Calm, Clocks, Failover, Lapses, Memory, Network, Operators, Server};
+use semafence_sim::explore::Profile::{
+    self, Calm, Clocks, Failover, Lapses, Memory, Network, Operators, Quorum, Server,
+};
 
 use crate::mutant::Mutant;
 
@@ -200,5 +203,40 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         &[PromptReturn, NoLeak, IdlePermit, OnePermitPerOp],
         &[Failover],
         (Failover, 298),
+    ),
+    mutant(
+        "half_of_the_servers_are_enough",
+        None,
+        &[AtMostLimit, ExclusiveSlot],
+        &[Quorum],
+        (Quorum, 1),
+    ),
+    mutant(
+        "votes_for_any_slots_count",
+        None,
+        &[AtMostLimit, ExclusiveSlot],
+        &[Quorum],
+        (Quorum, 1),
+    ),
+    mutant(
+        "one_round_whatever_servers_knew",
+        None,
+        &[TokenOrder, TokenUnique, FenceAccepts],
+        &[Quorum],
+        (Quorum, 1),
+    ),
+    mutant(
+        "a_larger_token_that_nobody_confirms",
+        None,
+        &[TokenOrder, TokenUnique, FenceAccepts],
+        &[Quorum],
+        (Quorum, 1),
+    ),
+    mutant(
+        "a_minority_keeps_a_lease",
+        None,
+        &[AtMostLimit, ExclusiveSlot],
+        &[Quorum],
+        (Quorum, 1),
     ),
 ];

@@ -21,11 +21,13 @@ pub enum File {
     ReleaseFree,
     /// `resize.lua`
     Resize,
+    /// `vote.lua`
+    Vote,
 }
 
 impl File {
     /// Every file whose script changes data.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Acquire,
         Self::AcquireFree,
         Self::Common,
@@ -34,6 +36,7 @@ impl File {
         Self::Release,
         Self::ReleaseFree,
         Self::Resize,
+        Self::Vote,
     ];
 
     /// Its text as it ships.
@@ -48,6 +51,7 @@ impl File {
             Self::Release => include_str!("../../lua/release.lua"),
             Self::ReleaseFree => include_str!("../../lua/release_free.lua"),
             Self::Resize => include_str!("../../lua/resize.lua"),
+            Self::Vote => include_str!("../../lua/vote.lua"),
         }
     }
 }

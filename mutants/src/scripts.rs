@@ -5,11 +5,11 @@ use semafence_sim::check::Invariant::{
     NoSpuriousLoss, NothingLeft, OnePermitPerOp, PromptReturn, Served, ServerLimit, Stolen, TokenOrder, TokenUnique,
 };
 use semafence_sim::explore::Profile::{
-    self, Calm, Failover, Lapses, Memory, Network, Operators, Processes, Server, Skew, Steps,
+    self, Calm, Failover, Lapses, Memory, Network, Operators, Processes, Quorum, Server, Skew, Steps,
 };
 
 use crate::mutant::Mutant;
-use crate::script::File::{Acquire, AcquireFree, Common, ForceRelease, Refresh, Release, ReleaseFree, Resize};
+use crate::script::File::{Acquire, AcquireFree, Common, ForceRelease, Refresh, Release, ReleaseFree, Resize, Vote};
 use crate::script::Replace;
 
 const fn mutant(
@@ -30,7 +30,7 @@ const fn mutant(
     }
 }
 
-const TOKEN: &str = "put('token', «state.gen == generation.base and math.max(state.token + 1, us) or first_token()»)";
+const TOKEN: &str = "put('token', «math.max(last + 1, us)»)";
 const TOKEN_FREE: &str = "local token = «math.max((tonumber(got[9]) or 0) + 1, us)»";
 const TOKENS: &[Invariant] = &[TokenOrder, TokenUnique, FenceAccepts];
 
@@ -88,7 +88,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             ),
             Replace::new(
                 Common,
-                "return math.max(math.max(«state.token + step + jitter», generation.base, lost) + 1, us)",
+                "return math.max(«state.token + step + jitter», generation.base, lost)",
                 "0",
             ),
         ],
@@ -101,7 +101,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         None,
         &[Replace::new(
             Common,
-            "return math.max(math.max(state.token + step + jitter, generation.base, «lost») + 1, us)",
+            "return math.max(state.token + step + jitter, generation.base, «lost»)",
             "0",
         )],
         TOKENS,
@@ -145,7 +145,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         None,
         &[Replace::new(
             Refresh,
-            "if «not are_free(ranges) and not clear(ranges, number)» then",
+            "if «not gaps().has(ranges) and not clear(ranges, number)» then",
             "false",
         )],
         &[ServerLimit, ExclusiveSlot, NothingLeft],
@@ -179,7 +179,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "a_token_is_given_twice",
         None,
-        &[Replace::new(Common, TOKEN, "math.max(state.token, us)")],
+        &[Replace::new(Common, TOKEN, "math.max(last, us)")],
         TOKENS,
         &[Calm],
         (Calm, 4),
@@ -625,5 +625,65 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         &[LossTold, ExclusiveSlot, AtMostLimit],
         &[Steps, Skew],
         (Steps, 17),
+    ),
+    mutant(
+        "a_server_votes_during_its_grace",
+        None,
+        &[Replace::new(
+            Vote,
+            "state.used + claim.weight > limit or «grace_left() > 0» then return nil end",
+            "false",
+        )],
+        &[AtMostLimit, ExclusiveSlot],
+        &[Quorum],
+        (Quorum, 1),
+    ),
+    mutant(
+        "a_server_votes_without_the_guard",
+        None,
+        &[Replace::new(
+            Common,
+            "if «state.gen == generation.base» then return state.token end",
+            "true",
+        )],
+        TOKENS,
+        &[Quorum],
+        (Quorum, 1),
+    ),
+    mutant(
+        "a_late_ballot_undoes_a_later_one",
+        None,
+        &[Replace::new(
+            Vote,
+            "if not wanted or «vote.asked and proposed < vote.asked» then return true end",
+            "false",
+        )],
+        &[AtMostLimit, ExclusiveSlot],
+        &[Quorum],
+        (Quorum, 1),
+    ),
+    mutant(
+        "a_server_does_not_say_what_it_knew_before",
+        None,
+        &[Replace::new(
+            Vote,
+            "write({token = proposed, ranges = ranges, before = «before», asked = proposed})",
+            "0",
+        )],
+        TOKENS,
+        &[Quorum],
+        (Quorum, 1),
+    ),
+    mutant(
+        "a_server_votes_for_slots_that_are_taken",
+        None,
+        &[Replace::new(
+            Vote,
+            "if wanted then return wanted[1] and wanted[#wanted] < limit and «slots.has(wanted)» and wanted end",
+            "true",
+        )],
+        &[AtMostLimit, ExclusiveSlot, NothingLeft],
+        &[Quorum],
+        (Quorum, 1),
     ),
 ];

@@ -187,7 +187,7 @@ pub(super) async fn tokens_grow_with_every_grant(lab: Lab) {
 pub(super) async fn several_permits_are_had_all_or_none(lab: Lab) {
     let weighted = |weight| Claim { weight, ..lab.claim(5) };
     let (three, two, one) = (weighted(3), weighted(2), weighted(1));
-    assert_eq!(lab.grant(&three).await.slots, [0, 1, 2]);
+    assert_eq!(lab.grant(&three).await.slots.len(), 3);
     lab.grant(&one).await;
 
     assert!(lab.is_busy(&two).await, "one of two is none");

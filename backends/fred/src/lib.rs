@@ -56,8 +56,9 @@ pub use options::Options;
 pub use tls::Tls;
 
 pub use semafence::{
-    Acknowledgement, Added, Addition, Attempt, BackendError, Busy, Claim, Clock, Closed, Config, DEFAULT_NAMESPACE,
-    Error, Failure, Fence, FencingToken, Grant, HolderId, HolderStatus, Inbox, Instant, KeeperMode, LeaseTime,
-    LockBackend, Loss, LossReason, Name, Outcome, OwnedPermit, ParseHolderIdError, Permit, Queued, Queueing,
-    StaleToken, Standing, Status, Strategy, SystemClock, Timestamp, WaiterStatus, Wakeup, script,
+    Acknowledgement, Added, Addition, Attempt, BackendError, Ballot, Busy, Cast, Claim, Clock, Closed, Config,
+    DEFAULT_NAMESPACE, Error, Failure, Fence, FencingToken, Grant, HolderId, HolderStatus, Inbox, Instant, KeeperMode,
+    LeaseTime, LockBackend, Loss, LossReason, Name, NoMajority, NodeFailure, Outcome, OwnedPermit, ParseHolderIdError,
+    Permit, Queued, Queueing, Quorum, StaleToken, Standing, Status, Strategy, SystemClock, Timestamp, View, Vote,
+    WaiterStatus, Wakeup, Wish, script,
 };

@@ -9,8 +9,8 @@ use futures::stream::BoxStream;
 use redis::{Cmd, Pipeline, Value};
 use semafence::script::{self, Invocation, Refreshes, Reply};
 use semafence::{
-    Acknowledgement, Acknowledger, Added, Addition, Attempt, BackendError, Claim, Error, Failure, HolderId, Inbox,
-    LockBackend, Name, Outcome, Queueing, Reconnect, Standing, Status, Timestamp, Wakeup,
+    Acknowledgement, Acknowledger, Added, Addition, Attempt, BackendError, Ballot, Claim, Error, Failure, HolderId,
+    Inbox, LockBackend, Name, Outcome, Queueing, Reconnect, Standing, Status, Timestamp, Vote, Wakeup,
 };
 
 use crate::connector::Connector;
@@ -172,6 +172,12 @@ impl LockBackend for Redis {
     async fn acquire(&self, claim: &Claim, queueing: Queueing) -> Result<Attempt, BackendError> {
         let reply = self.call(script::acquire(claim, queueing), claim.timeout()).await?;
         script::read_attempt(&reply)
+    }
+
+    async fn vote(&self, claim: &Claim, queueing: Queueing, ballot: &Ballot) -> Result<Vote, BackendError> {
+        let invocation = script::vote(claim, queueing, ballot);
+        let reply = self.call(invocation, claim.timeout()).await?;
+        script::read_vote(&reply)
     }
 
     async fn refresh(&self, claims: &[Claim]) -> Vec<Result<Standing, BackendError>> {

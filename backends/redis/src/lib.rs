@@ -29,6 +29,7 @@ mod lookout;
 mod mailboxes;
 mod options;
 mod pause;
+mod quorum;
 mod reconnects;
 mod reply;
 mod route;
@@ -40,14 +41,16 @@ mod watchers;
 pub use backend::Redis;
 pub use client::{Client, ClientBuilder, Mutex, MutexBuilder, Semaphore, SemaphoreBuilder, connect};
 pub use options::{Options, Protocol};
+pub use quorum::{Quorum, connect_quorum, quorum_options};
 /// The driver, of the version that [`Options::from_client`] takes its client from.
 pub use redis;
 pub use sentinels::Sentinels;
 pub use tls::Tls;
 
 pub use semafence::{
-    Acknowledgement, Added, Addition, Attempt, BackendError, Busy, Claim, Clock, Closed, Config, DEFAULT_NAMESPACE,
-    Error, Failure, Fence, FencingToken, Grant, HolderId, HolderStatus, Inbox, Instant, KeeperMode, LeaseTime,
-    LockBackend, Loss, LossReason, Name, Outcome, OwnedPermit, ParseHolderIdError, Permit, Queued, Queueing,
-    StaleToken, Standing, Status, Strategy, SystemClock, Timestamp, WaiterStatus, Wakeup, script,
+    Acknowledgement, Added, Addition, Attempt, BackendError, Ballot, Busy, Cast, Claim, Clock, Closed, Config,
+    DEFAULT_NAMESPACE, Error, Failure, Fence, FencingToken, Grant, HolderId, HolderStatus, Inbox, Instant, KeeperMode,
+    LeaseTime, LockBackend, Loss, LossReason, Name, NoMajority, NodeFailure, Outcome, OwnedPermit, ParseHolderIdError,
+    Permit, Queued, Queueing, StaleToken, Standing, Status, Strategy, SystemClock, Timestamp, View, Vote, WaiterStatus,
+    Wakeup, Wish, script,
 };

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use futures::stream::{self, BoxStream, Stream, StreamExt};
 use semafence::script::{self, Acknowledgements, Invocation, Refreshes, Reply};
 use semafence::{
-    Acknowledgement, Added, Addition, Attempt, BackendError, Claim, Clock, Failure, HolderId, Inbox, LockBackend, Name,
-    Outcome, Queueing, Reconnect, Standing, Status, Timestamp, Wakeup,
+    Acknowledgement, Added, Addition, Attempt, BackendError, Ballot, Claim, Clock, Failure, HolderId, Inbox,
+    LockBackend, Name, Outcome, Queueing, Reconnect, Standing, Status, Timestamp, Vote, Wakeup,
 };
 use tokio::sync::mpsc;
 
@@ -215,6 +215,13 @@ impl LockBackend for SimBackend {
     async fn acquire(&self, claim: &Claim, queueing: Queueing) -> Result<Attempt, BackendError> {
         let reply = self.invoke(&script::acquire(claim, queueing), claim.timeout()).await?;
         script::read_attempt(&reply)
+    }
+
+    async fn vote(&self, claim: &Claim, queueing: Queueing, ballot: &Ballot) -> Result<Vote, BackendError> {
+        let reply = self
+            .invoke(&script::vote(claim, queueing, ballot), claim.timeout())
+            .await?;
+        script::read_vote(&reply)
     }
 
     async fn refresh(&self, claims: &[Claim]) -> Vec<Result<Standing, BackendError>> {

@@ -148,7 +148,7 @@ impl Report {
         self.violations.is_empty()
     }
 
-    fn add(&mut self, invariant: Invariant, at: Duration, ops: impl Into<Vec<Op>>, text: impl Into<String>) {
+    pub(crate) fn add(&mut self, invariant: Invariant, at: Duration, ops: impl Into<Vec<Op>>, text: impl Into<String>) {
         self.violations.push(Violation {
             at,
             invariant,

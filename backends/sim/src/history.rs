@@ -176,6 +176,21 @@ pub enum What {
     Quiesced,
 }
 
+impl What {
+    /// Whether it is about one server: where a majority of several decides, no single one says who holds.
+    pub(crate) fn is_of_one_server(&self) -> bool {
+        matches!(
+            self,
+            Self::Began { .. }
+                | Self::Demoted { .. }
+                | Self::Followed { .. }
+                | Self::Forgot { .. }
+                | Self::Promoted { .. }
+                | Self::Record(_)
+        )
+    }
+}
+
 /// A client asks for a permit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Asked {

@@ -39,16 +39,17 @@ pub use network::{Direction, Faults, Link, Message, NoFaults, Verdict};
 pub use node::Persistence;
 pub use process::Process;
 pub use random::{Random, draw};
-pub use run::{SEED_VARIABLE, TIME_LIMIT, run, run_with_replicas};
+pub use run::{SEED_VARIABLE, TIME_LIMIT, run, run_with_deployments, run_with_replicas};
 pub use scripts::ScriptEdit;
 pub use server::Server;
 pub use sim::Sim;
 
 pub use semafence::{
-    Acknowledgement, Added, Addition, Attempt, BackendError, Busy, Claim, ClientBuilder, Clock, Config, Error, Failure,
-    Fence, FencingToken, Grant, HolderId, HolderStatus, Inbox, Instant, KeeperMode, LeaseTime, LockBackend, Loss,
-    LossReason, Name, Outcome, OwnedPermit, ParseHolderIdError, Permit, Queued, Queueing, StaleToken, Standing, Status,
-    Strategy, SystemClock, Timestamp, WaiterStatus, Wakeup, script,
+    Acknowledgement, Added, Addition, Attempt, BackendError, Ballot, Busy, Cast, Claim, ClientBuilder, Clock, Config,
+    Error, Failure, Fence, FencingToken, Grant, HolderId, HolderStatus, Inbox, Instant, KeeperMode, LeaseTime,
+    LockBackend, Loss, LossReason, Name, NoMajority, NodeFailure, Outcome, OwnedPermit, ParseHolderIdError, Permit,
+    Queued, Queueing, Quorum, StaleToken, Standing, Status, Strategy, SystemClock, Timestamp, View, Vote, WaiterStatus,
+    Wakeup, Wish, script,
 };
 
 /// A client of the simulated server.

@@ -76,6 +76,12 @@ impl Process {
         self.with(|world| world.cut(self.number, &Link::ALL, &BOTH));
     }
 
+    /// Loses everything that is sent and under way between this process and one of several deployments, both ways.
+    pub fn partition_from(&self, deployment: u32) {
+        self.note(&format!("is partitioned from site {deployment}"));
+        self.with(|world| world.cut_from(self.number, deployment));
+    }
+
     /// Loses everything that goes one way on one connection.
     pub fn cut(&self, link: Link, direction: Direction) {
         self.note(&format!("loses {link} {direction:?}"));

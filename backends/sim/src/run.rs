@@ -36,6 +36,21 @@ pub fn run<F: Future>(seed: u64, scenario: impl FnOnce(Sim) -> F) -> F::Output {
 ///
 /// As [`run`].
 pub fn run_with_replicas<F: Future>(seed: u64, replicas: u32, scenario: impl FnOnce(Sim) -> F) -> F::Output {
+    run_with_deployments(seed, 1, replicas, scenario)
+}
+
+/// As [`run`], with several independent deployments, each a server with so many replicas: for a
+/// [`Quorum`](semafence::Quorum).
+///
+/// # Panics
+///
+/// As [`run`], and without any deployment.
+pub fn run_with_deployments<F: Future>(
+    seed: u64,
+    deployments: u32,
+    replicas: u32,
+    scenario: impl FnOnce(Sim) -> F,
+) -> F::Output {
     assert!(
         tokio::runtime::Handle::try_current().is_err(),
         "use #[test] instead of #[tokio::test]: run brings its own runtime"
@@ -48,14 +63,14 @@ pub fn run_with_replicas<F: Future>(seed: u64, replicas: u32, scenario: impl FnO
         .expect("a runtime without I/O needs nothing of the system");
     let result = catch_unwind(AssertUnwindSafe(|| {
         runtime.block_on(async {
-            let sim = Sim::with_deployments(seed, 1, replicas);
+            let sim = Sim::with_deployments(seed, deployments, replicas);
             let output = tokio::select! {
                 biased;
                 output = scenario(sim.clone()) => output,
                 limit = time_is_up(&sim) => panic!("{}", endless(&sim, limit)),
             };
-            let servers = sim.deployment(0).servers();
-            let violations: Vec<String> = servers.iter().flat_map(crate::Server::violations).collect();
+            let servers = (0..deployments).flat_map(|deployment| sim.deployment(deployment).servers());
+            let violations: Vec<String> = servers.flat_map(|server| server.violations()).collect();
             assert_eq!(violations, Vec::<String>::new(), "a script touched undeclared keys");
             output
         })

@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use semafence::Timestamp;
 use semafence::script::{Invocation, Reply, Script};
+use semafence::{Name, Status, Timestamp};
 
 use crate::database::{Database, Refused, Resp};
 use crate::driver::Shared;
@@ -90,6 +90,13 @@ impl Server {
     pub(crate) fn invoke(&self, invocation: &Invocation) {
         let call = crate::backend::call(invocation, crate::backend::InFull::Yes);
         let _whatever_it_says = self.execute(|world| world.run(self.id, &call));
+    }
+
+    /// What the server knows of a name, past the network.
+    pub(crate) fn status(&self, name: &Name) -> Option<Status> {
+        let call = crate::backend::call(&semafence::script::inspect(name), crate::backend::InFull::Yes);
+        let reply = self.execute(|world| world.run(self.id, &call)).ok()?;
+        semafence::script::read_status(name, &reply).ok()
     }
 
     /// Lets `INFO replication` show this `master_replid`, 40 hexadecimal digits: to be compared with a real server.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use semafence::{ClientBuilder, KeeperMode};
+use semafence::{ClientBuilder, Error, KeeperMode, LockBackend, Quorum};
 
 use crate::Client;
 use crate::backend::SimBackend;
@@ -110,12 +110,15 @@ impl Sim {
 
     /// Starts a client in a process that there is.
     pub(crate) fn client_of(&self, process: &Process) -> ClientBuilder<SimBackend, SimClock> {
-        let backend = self.backend_of(process, 0);
-        let (clock, number) = (backend.process().clock().clone(), u64::from(backend.process().number()));
+        self.client_over(self.backend_of(process, 0), process)
+    }
+
+    /// Starts a client of a backend in a process that there is.
+    pub(crate) fn client_over<B: LockBackend>(&self, backend: B, process: &Process) -> ClientBuilder<B, SimClock> {
         let builder = semafence::Client::builder(backend)
-            .clock(clock)
+            .clock(process.clock().clone())
             .keeper(KeeperMode::Task);
-        builder.seed(draw(self.seed, &[0x1d5, number]))
+        builder.seed(draw(self.seed, &[0x1d5, u64::from(process.number())]))
     }
 
     /// The backend of a new client process, for those who work without a client.
@@ -150,6 +153,18 @@ impl Sim {
         let count = self.shared.with(|world| world.sites.len());
         assert!((deployment as usize) < count, "there is no deployment {deployment}");
         SimBackend::new(process.clone(), deployment)
+    }
+
+    /// A quorum of all deployments, as one process sees it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`](semafence::Error::Config) unless there is an odd number of them, at most nine.
+    pub fn quorum_of(&self, process: &Process) -> Result<Quorum<SimBackend>, Error> {
+        let count = self.shared.with(|world| world.sites.len());
+        let sites = 0..u32::try_from(count).expect("sites are few");
+        let nodes = sites.map(|site| (format!("site {site}"), self.backend_of(process, site)));
+        Ok(Quorum::named(nodes)?.clock(process.clock().clone()))
     }
 
     /// One of the deployments, from 0.

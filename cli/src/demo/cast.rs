@@ -8,7 +8,7 @@ use semafence::{KeeperMode, LockBackend};
 use semafence_sim::Sim;
 
 use super::pausable::{Pausable, Switch};
-use crate::address::{Address, Server};
+use crate::address::{Address, Server, Servers};
 use crate::connect::{self, Client, Semaphore};
 use crate::failure::Failure;
 use crate::settings::Settings;
@@ -78,6 +78,7 @@ impl Worker {
 
 /// The server that the demo runs on.
 enum Stage<'a> {
+    Quorum(&'a Servers),
     Redis(&'a Server),
     Simulator(Sim),
 }
@@ -85,6 +86,7 @@ enum Stage<'a> {
 impl<'a> Stage<'a> {
     fn at(address: Option<&'a Address>, seed: u64) -> Self {
         match address {
+            Some(Address::Quorum(servers)) => Self::Quorum(servers),
             Some(Address::Redis(server)) => Self::Redis(server),
             Some(Address::Simulator) | None => Self::Simulator(Sim::new(seed)),
         }
@@ -92,6 +94,7 @@ impl<'a> Stage<'a> {
 
     fn backend(&self) -> Result<Arc<dyn LockBackend>, Failure> {
         match self {
+            Self::Quorum(servers) => servers.backend(),
             Self::Redis(server) => server.backend(),
             Self::Simulator(sim) => Ok(Arc::new(sim.backend())),
         }
@@ -101,6 +104,7 @@ impl<'a> Stage<'a> {
 impl fmt::Display for Stage<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Quorum(servers) => servers.fmt(f),
             Self::Redis(server) => server.fmt(f),
             Self::Simulator(_) => f.write_str("a simulated one, inside this program"),
         }

@@ -237,4 +237,43 @@ impl Clock for WallClock {
         "self.at_stake &= !ON;
                 ",
     ),
+    Edit::instead(
+        "half_of_the_servers_are_enough",
+        "quorum.rs",
+        "«self.nodes.len() / 2 + 1»\n    }",
+        "self.nodes.len() / 2",
+    ),
+    Edit::instead(
+        "votes_for_any_slots_count",
+        "quorum/tally.rs",
+        "self.casts().filter(|cast| «cast.grant.slots == slots»).count()\n    }",
+        "true",
+    ),
+    Edit::instead(
+        "votes_for_any_slots_count",
+        "quorum/tally.rs",
+        "let for_them = || self.casts().filter(|cast| «cast.grant.slots == slots»);",
+        "true",
+    ),
+    Edit::instead(
+        "one_round_whatever_servers_knew",
+        "quorum/tally.rs",
+        "(«rightly >= self.majority»).then_some(token)",
+        "true",
+    ),
+    Edit::raw(
+        "a_larger_token_that_nobody_confirms",
+        "quorum/election.rs",
+        "let mut floor = «tally.last_token();»\n        loop {",
+        "tally.last_token();
+        if ON {
+            return Ok(Some(tally.grant(slots, self.quorum.horizon.propose_above(floor))));
+        }",
+    ),
+    Edit::instead(
+        "a_minority_keeps_a_lease",
+        "quorum/standings.rs",
+        "find(|standing| count(*standing) >= «majority»)",
+        "1",
+    ),
 ];

@@ -14,7 +14,7 @@ pub(crate) struct Rule {
     pub(crate) edits: &'static [(&'static str, &'static str)],
 }
 
-const SAME_GENERATION: &str = "state.gen == generation.base and math.max(state.token + 1, us) or first_token()";
+const NEXT_TOKEN: &str = "math.max(last + 1, us)";
 const GUARD: &str = "us + 4294967296)";
 const BASE_STEP: &str = "(base or 0) + 1048576 + tonumber(string.sub(replid, 1, 5), 16)";
 const STEP: &str = "local step = state.tick == 1 and 67108864 or 1048576";
@@ -32,11 +32,11 @@ pub(crate) const RULES: [Rule; 8] = [
     SHIPPED,
     Rule {
         name: "a plain counter",
-        edits: &[NO_SHORTCUT, (SAME_GENERATION, "state.token + 1")],
+        edits: &[NO_SHORTCUT, (NEXT_TOKEN, "state.token + 1")],
     },
     Rule {
         name: "no generation: max(last + 1, now)",
-        edits: &[NO_SHORTCUT, (SAME_GENERATION, "math.max(state.token + 1, us)")],
+        edits: &[NO_SHORTCUT, (NEXT_TOKEN, "math.max(state.token + 1, us)")],
     },
     Rule {
         name: "no guard of 71 minutes",

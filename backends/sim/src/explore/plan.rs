@@ -10,9 +10,6 @@ use super::setting::Setting;
 use super::words::{ParsePlanError, ms, no_time, read_ms};
 use crate::history::Trouble;
 
-/// When the last work begins, unless a plan was shrunk.
-const UNTIL: Duration = Duration::from_secs(50);
-
 /// One run: printed, read back, replayed and shrunk.
 ///
 /// # Examples
@@ -65,7 +62,7 @@ impl Plan {
             seed,
             profile,
             clients,
-            until: UNTIL,
+            until: profile.until(),
             grace,
             acks,
             stepless,

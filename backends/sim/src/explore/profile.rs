@@ -32,6 +32,11 @@ pub enum Profile {
     Operators,
     /// Processes pause and die, machines are suspended.
     Processes,
+    /// A majority of three or five independent servers decides, which stand still, restart with their data or without, and
+    /// are cut off from some clients, several at once: faults of the other kinds, the limit is changed on all. What befalls a
+    /// server befalls the one that the seed and its time choose, and so do three of four partitions. Not drawn by a seed
+    /// where no kind is chosen.
+    Quorum,
     /// The server stands still, restarts with its data, or refuses.
     Server,
     /// The master fails, and the clocks of the servers are seconds apart; or its clock goes back, and it starts again.
@@ -44,7 +49,7 @@ pub enum Profile {
     Twice,
 }
 
-const NAMES: [(&str, Profile); 14] = [
+const NAMES: [(&str, Profile); 15] = [
     ("calm", Profile::Calm),
     ("clocks", Profile::Clocks),
     ("everything", Profile::Everything),
@@ -54,6 +59,7 @@ const NAMES: [(&str, Profile); 14] = [
     ("network", Profile::Network),
     ("operators", Profile::Operators),
     ("processes", Profile::Processes),
+    ("quorum", Profile::Quorum),
     ("server", Profile::Server),
     ("skew", Profile::Skew),
     ("split", Profile::Split),
@@ -67,7 +73,7 @@ const LAST: u64 = 40_000;
 
 impl Profile {
     /// All kinds, in the order of their names.
-    pub const ALL: [Self; 14] = values(&NAMES);
+    pub const ALL: [Self; 15] = values(&NAMES);
 
     /// The kind that belongs to a seed where none is chosen.
     #[must_use]
@@ -80,18 +86,23 @@ impl Profile {
         }
         let mut first = Self::ALL
             .into_iter()
-            .filter(|kind| !matches!(kind, Self::Lapses | Self::Skew));
+            .filter(|kind| !matches!(kind, Self::Lapses | Self::Quorum | Self::Skew));
         let chosen = usize::try_from(draw(seed, &[0x9f0]) % 12).expect("kinds are few");
         first.nth(chosen).expect("there were twelve kinds at first")
     }
 
     /// Whether servers are replaced, or lose what they had.
     pub(super) fn forgets(self) -> bool {
-        self.needs_replicas() || matches!(self, Self::Everything | Self::Memory | Self::Server)
+        self.needs_replicas() || matches!(self, Self::Everything | Self::Memory | Self::Quorum | Self::Server)
     }
 
     pub(super) fn needs_replicas(self) -> bool {
         matches!(self, Self::Failover | Self::Skew | Self::Split | Self::Twice)
+    }
+
+    /// When the last work begins, unless a plan was shrunk. Many servers take long.
+    pub(super) fn until(self) -> Duration {
+        Duration::from_secs(if self == Self::Quorum { 16 } else { 50 })
     }
 
     /// In one of how many runs lease time is stepless.
@@ -133,6 +144,7 @@ impl Profile {
             Self::Server => (1..=count.min(4))
                 .map(|number| dice.at(number, dice.server(number)))
                 .collect(),
+            Self::Quorum => dice.quorum(count),
             Self::Everything => (1..=count + 4)
                 .map(|number| dice.at(number, dice.any(number)))
                 .collect(),
@@ -177,6 +189,11 @@ impl Dice {
 
     fn at(&self, fault: u64, verb: Verb) -> Fault {
         let at = self.time(fault, 100, FIRST, LAST);
+        Fault { at, verb }
+    }
+
+    fn early(&self, fault: u64, verb: Verb) -> Fault {
+        let at = self.time(fault, 100, FIRST / 2, LAST * 3 / 10);
         Fault { at, verb }
     }
 
@@ -503,6 +520,65 @@ impl Dice {
                     length: self.time(fault, 54, 2_000, 10_000),
                 }
             }
+            _ => self.network(fault),
+        }
+    }
+
+    /// Several clients are each cut off from a server, or several servers forget everything, one soon after the other, or many
+    /// messages are lost, repeated and late; and whatever else befalls them.
+    fn quorum(&self, count: u64) -> Vec<Fault> {
+        let start = self.time(30, 0, FIRST / 2, LAST / 4);
+        let soon_after = |number, verb| {
+            let at = start + self.time(number, 1, 0, 1_500);
+            Fault { at, verb }
+        };
+        let mut faults: Vec<Fault> = match self.pick(30, 1, 0, 3) {
+            0 | 1 => (31..34 + count)
+                .map(|number| {
+                    let (client, length) = (self.client(number), self.time(number, 3, 300, 6_000));
+                    soon_after(number, Verb::Partition { client, length })
+                })
+                .collect(),
+            2 => (31..33 + count)
+                .map(|number| {
+                    let length = self.time(number, 3, 50, 600);
+                    let verb = match self.pick(number, 4, 0, 5) {
+                        0 | 1 => Verb::Kill {
+                            client: self.client(number),
+                        },
+                        2 => Verb::FlushAll,
+                        _ => Verb::Restart { length },
+                    };
+                    soon_after(number, verb)
+                })
+                .collect(),
+            _ => vec![soon_after(
+                31,
+                Verb::Noise {
+                    one_in: self.pick(31, 4, 3, 12),
+                    length: self.time(31, 3, 2_000, 9_000),
+                },
+            )],
+        };
+        faults.extend((1..=count).map(|number| self.early(number, self.of_several(number))));
+        faults
+    }
+
+    /// What befalls independent servers and their clients.
+    fn of_several(&self, fault: u64) -> Verb {
+        let length = self.time(fault, 3, 100, 4_000);
+        match self.pick(fault, 60, 0, 9) {
+            0 => Verb::Crash { length },
+            1 | 2 => Verb::Restart { length },
+            3 => Verb::Freeze { length },
+            4 => Verb::FlushAll,
+            5 => Verb::Partition {
+                client: self.client(fault),
+                length,
+            },
+            6 => self.process(fault),
+            7 => self.clock(fault),
+            8 => self.operator(fault),
             _ => self.network(fault),
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use semafence::Quorum;
 use tokio::task::JoinHandle;
 
 use super::marks;
@@ -14,7 +15,9 @@ use super::scribe::Scribe;
 use super::setting::Setting;
 use super::work::Work;
 use crate::Client;
-use crate::check::{self, Report};
+use crate::backend::SimBackend;
+use crate::check::{self, Invariant, Report};
+use crate::clock::SimClock;
 use crate::history::{History, Recorder, What};
 use crate::marks::Marks;
 use crate::scripts::ScriptEdit;
@@ -78,7 +81,7 @@ pub fn run_with(plan: &Plan, options: &Options) -> Outcome {
         .start_paused(true)
         .build()
         .expect("a runtime without I/O needs nothing of the system");
-    let (history, mut marks, trace, simulated) = runtime.block_on(async {
+    let (mut history, mut marks, trace, simulated, leftovers) = runtime.block_on(async {
         let stage = Stage::set(plan, options);
         let simulated = stage.play(plan).await;
         let trace = if options.trace { stage.sim.trace() } else { Vec::new() };
@@ -87,9 +90,16 @@ pub fn run_with(plan: &Plan, options: &Options) -> Outcome {
             Vec::<String>::new(),
             "a script touched undeclared keys"
         );
-        (stage.recorder.history(), stage.sim.marks(), trace, simulated)
+        let leftovers = stage.leftovers();
+        (stage.recorder.history(), stage.sim.marks(), trace, simulated, leftovers)
     });
-    let report = check::check(&history);
+    if plan.setting().servers > 1 {
+        history.events.retain(|event| !event.what.is_of_one_server());
+    }
+    let mut report = check::check(&history);
+    for text in leftovers {
+        report.add(Invariant::NothingLeft, simulated, [], text);
+    }
     marks::of_history(&history, &report, &mut marks);
     Outcome {
         history,
@@ -100,8 +110,23 @@ pub fn run_with(plan: &Plan, options: &Options) -> Outcome {
     }
 }
 
-/// A process that ended, or one that works.
-type Crew = BTreeMap<u32, (Client, Vec<JoinHandle<()>>)>;
+/// The processes that work, and their tasks.
+type Crew = BTreeMap<u32, (Member, Vec<JoinHandle<()>>)>;
+
+/// A client of one server, or of a majority of several.
+enum Member {
+    OfOne(Client),
+    OfSeveral(semafence::Client<Quorum<SimBackend>, SimClock>),
+}
+
+impl Member {
+    async fn close(&self) {
+        match self {
+            Self::OfOne(client) => drop(client.close().await),
+            Self::OfSeveral(client) => drop(client.close().await),
+        }
+    }
+}
 
 /// Everything that a run needs.
 #[derive(Clone)]
@@ -118,7 +143,7 @@ struct Stage {
 impl Stage {
     fn set(plan: &Plan, options: &Options) -> Self {
         let setting = plan.setting();
-        let sim = Sim::with_deployments(plan.seed, 1, setting.replicas);
+        let sim = Sim::with_deployments(plan.seed, setting.servers, setting.replicas);
         sim.keep_trace(options.trace);
         let recorder = Recorder::default();
         sim.record(&recorder);
@@ -190,13 +215,19 @@ impl Stage {
     fn enter(&self, client: u32, number: u32) {
         let process = self.sim.process_numbered(number);
         lock(&self.saboteur.cast).insert(client, process.clone());
-        let handle = self
-            .sim
-            .client_of(&process)
-            .build()
-            .expect("a keeper that is a task always starts");
-        let workers = self.work.begin(&handle, number);
-        lock(&self.crew).insert(client, (handle, workers));
+        let (member, workers) = if self.setting.servers > 1 {
+            let quorum = self.sim.quorum_of(&process).expect("an odd number of servers");
+            let handle = self.sim.client_over(quorum, &process).build();
+            let handle = handle.expect("a keeper that is a task always starts");
+            let workers = self.work.begin(&handle, number);
+            (Member::OfSeveral(handle), workers)
+        } else {
+            let handle = self.sim.client_of(&process).build();
+            let handle = handle.expect("a keeper that is a task always starts");
+            let workers = self.work.begin(&handle, number);
+            (Member::OfOne(handle), workers)
+        };
+        lock(&self.crew).insert(client, (member, workers));
     }
 
     /// A client has died; its successor has a process of its own.
@@ -227,7 +258,9 @@ impl Stage {
         tokio::time::sleep(self.setting.ttl * 2 + Duration::from_secs(4)).await;
         if self.setting.stepless {
             // By each look time goes on by a quarter of the ttl, and leases are given a quarter more.
-            for _ in 0..8 {
+            // A server that was away may remember several waiters, each of which has its turn.
+            let looks = if self.setting.servers > 1 { 40 } else { 8 };
+            for _ in 0..looks {
                 self.look_at_all();
                 tokio::time::sleep(self.setting.ttl / 4).await;
             }
@@ -242,17 +275,34 @@ impl Stage {
         self.sim.server().tell_all();
     }
 
+    /// What is left on several servers; what is left on one is for the checker, which sees its records.
+    fn leftovers(&self) -> Vec<String> {
+        if self.setting.servers == 1 {
+            return Vec::new();
+        }
+        let all = self.names().flat_map(|name| {
+            let servers = self.saboteur.servers().into_iter();
+            servers.filter_map(move |server| server.status(&name))
+        });
+        let held = all.filter(|status| status.holders_total + status.waiters_total > 0);
+        held.map(|status| format!("{status:?}")).collect()
+    }
+
+    fn names(&self) -> impl Iterator<Item = semafence::Name> + use<> {
+        let name = |name| semafence::Name::new(semafence::DEFAULT_NAMESPACE, &format!("name-{name}"));
+        (1..=self.setting.names).map(move |number| name(number).expect("a good name"))
+    }
+
     /// A look at each name sweeps what has ended.
     fn look_at_all(&self) {
-        for name in 1..=self.setting.names {
-            let name =
-                semafence::Name::new(semafence::DEFAULT_NAMESPACE, &format!("name-{name}")).expect("a good name");
-            self.sim.server().invoke(&semafence::script::resize(&name, None));
+        for name in self.names() {
+            let look = semafence::script::resize(&name, None);
+            (0..self.setting.servers).for_each(|site| self.sim.deployment(site).master().invoke(&look));
         }
     }
 
     fn violations(&self) -> Vec<String> {
-        let servers = self.sim.deployment(0).servers();
+        let servers = self.saboteur.servers();
         servers.iter().flat_map(crate::Server::violations).collect()
     }
 }

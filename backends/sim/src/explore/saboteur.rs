@@ -12,6 +12,7 @@ use crate::database::Refused;
 use crate::history::{Disturbance, History, Record, Recorder, Trouble, What};
 use crate::node::Persistence;
 use crate::process::Process;
+use crate::random::draw;
 use crate::sim::Sim;
 use crate::sync::lock;
 
@@ -39,7 +40,7 @@ impl Saboteur {
         tokio::time::sleep(fault.at.saturating_sub(self.sim.now())).await;
         let victims = self.victims(&fault.verb);
         self.disturb(number, &fault, trouble, &victims);
-        self.act(&fault.verb, &victims).await;
+        self.act(&fault, &victims).await;
         if let Verb::Kill { client } = fault.verb {
             tokio::time::sleep(REPLACEMENT).await;
             if self.plays(client, &victims) {
@@ -101,10 +102,27 @@ impl Saboteur {
         }
     }
 
-    async fn act(&self, verb: &Verb, victims: &[Process]) {
+    /// The deployment that a fault befalls.
+    fn site(&self, fault: &Fault) -> u32 {
+        let chosen = self.chance(fault, 0) % u64::from(self.setting.servers);
+        u32::try_from(chosen).expect("servers are few")
+    }
+
+    fn chance(&self, fault: &Fault, part: u64) -> u64 {
+        let at = u64::try_from(fault.at.as_micros()).unwrap_or(u64::MAX);
+        draw(self.sim.seed(), &[0x517e, part, at])
+    }
+
+    async fn act(&self, fault: &Fault, victims: &[Process]) {
+        let verb = &fault.verb;
         match verb {
             Verb::Partition { length, .. } => {
-                victims.iter().for_each(Process::partition);
+                if self.setting.servers > 1 && !self.chance(fault, 1).is_multiple_of(4) {
+                    let site = self.site(fault);
+                    victims.iter().for_each(|process| process.partition_from(site));
+                } else {
+                    victims.iter().for_each(Process::partition);
+                }
                 tokio::time::sleep(*length).await;
                 victims.iter().for_each(Process::repair);
             }
@@ -166,7 +184,7 @@ impl Saboteur {
                     .iter()
                     .for_each(|process| process.clock().step_wall_us(by_ms * 1000));
             }
-            _ => self.act_on_server(verb).await,
+            _ => self.act_on_server(verb, self.site(fault)).await,
         }
     }
 
@@ -176,8 +194,8 @@ impl Saboteur {
         victims.iter().for_each(|process| process.clock().set_drift_ppm(0));
     }
 
-    async fn act_on_server(&self, verb: &Verb) {
-        let deployment = self.sim.deployment(0);
+    async fn act_on_server(&self, verb: &Verb, site: u32) {
+        let deployment = self.sim.deployment(site);
         let master = deployment.master();
         match verb {
             Verb::Freeze { length } => {
@@ -238,8 +256,13 @@ impl Saboteur {
     }
 
     fn server(&self, node: u32) -> crate::server::Server {
-        let servers = self.sim.deployment(0).servers();
+        let servers = self.servers();
         servers[node as usize % servers.len()].clone()
+    }
+
+    pub(super) fn servers(&self) -> Vec<crate::server::Server> {
+        let sites = 0..self.setting.servers;
+        sites.flat_map(|site| self.sim.deployment(site).servers()).collect()
     }
 
     async fn drift_server(&self, server: u32, ppm: i32, length: Duration) {
@@ -347,7 +370,10 @@ impl Saboteur {
             limit,
         };
         self.recorder.add(self.sim.now(), what);
-        self.sim.server().invoke(&semafence::script::resize(&semaphore, limit));
+        for site in 0..self.setting.servers {
+            let server = self.sim.deployment(site).master();
+            server.invoke(&semafence::script::resize(&semaphore, limit));
+        }
     }
 
     /// Ends whatever may still go on.

@@ -28,6 +28,8 @@ pub struct Setting {
     pub think: Duration,
     /// Whether a server that took over grants nothing for one ttl.
     pub grace: bool,
+    /// Independent servers, a majority of which decides.
+    pub servers: u32,
     /// Replicas of the server.
     pub replicas: u32,
     /// How many replicas a grant waits for.
@@ -52,6 +54,7 @@ impl Setting {
         let hold = match profile {
             // Longer than a lease lasts, or none would end while it is held.
             Profile::Lapses => ttl * 3 / 2,
+            Profile::Quorum if pick(16, 0, 1) == 0 => ttl,
             _ => Duration::from_millis(pick(3, 60, 600)),
         };
         let workers = if sparse { 1 } else { small(4, 1, 2) };
@@ -75,7 +78,13 @@ impl Setting {
             },
             hold,
             think,
-            grace: profile.forgets() && pick(11, 0, 1) == 0,
+            // Without it a majority that forgets lets others in.
+            grace: profile == Profile::Quorum || profile.forgets() && pick(11, 0, 1) == 0,
+            servers: if profile == Profile::Quorum {
+                1 + 2 * small(15, 1, 2)
+            } else {
+                1
+            },
             replicas,
             acks: if pick(12, 0, 3) == 0 {
                 replicas.min(small(13, 1, 2))

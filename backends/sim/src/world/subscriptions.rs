@@ -184,6 +184,16 @@ impl World {
         self.break_subscriptions(affected, Reconnect::Later);
     }
 
+    pub(crate) fn cut_from(&mut self, client: u32, site: u32) {
+        for link in Link::ALL {
+            for direction in [Direction::Request, Direction::Reply] {
+                self.way(Wire { client, site, link }, direction).cut = true;
+            }
+        }
+        let affected = |one: &Subscription| one.wire.client == client && one.wire.site == site;
+        self.break_subscriptions(affected, Reconnect::Later);
+    }
+
     pub(crate) fn mend(&mut self, client: u32, links: &[Link]) {
         for wire in self.wires(client, links) {
             for direction in [Direction::Request, Direction::Reply] {

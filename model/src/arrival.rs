@@ -1,0 +1,135 @@
+//! What messages do at a node, and which of its records its clock ends.
+
+use crate::event::Event;
+use crate::holder::{Holder, Phase, ROUNDS};
+use crate::rule::Rule;
+use crate::standing::{Answer, Standing};
+use crate::step::Step;
+use crate::world::World;
+
+impl Step<'_> {
+    /// What the network brings to a node of this holder, and what the node's clock ends.
+    pub(crate) fn arrivals(&self, who: usize, node: usize, emit: &mut impl FnMut(Event, World)) {
+        let holder = &self.world.holders[who];
+        if !holder.has_asked() {
+            return;
+        }
+        for age in 0..ROUNDS {
+            if age <= usize::from(holder.confirms) || holder.tokens[age] > 0 {
+                self.vote(who, node, age, emit);
+            }
+        }
+        for lease in 1..=holder.refreshes {
+            self.refresh(who, node, lease, emit);
+        }
+        let standing = holder.standings[node];
+        if holder.phase == Phase::Ended && !standing.told && self.config.whole {
+            emit(
+                Event::Release { who, node },
+                self.change_at(who, node, |standing| {
+                    standing.recorded = false;
+                    standing.told = true;
+                }),
+            );
+        }
+        if standing.recorded && self.may_expire(holder, standing) {
+            emit(
+                Event::Expire { who, node },
+                self.change_at(who, node, |standing| standing.recorded = false),
+            );
+        }
+    }
+
+    fn vote(&self, who: usize, node: usize, age: usize, emit: &mut impl FnMut(Event, World)) {
+        if !self.grants(who, node) {
+            return;
+        }
+        let mut after = *self.world;
+        let holder = &mut after.holders[who];
+        let token = holder.tokens[age];
+        let previous = self.world.nodes[node].highest;
+        after.nodes[node].highest = previous.max(token);
+        let standing = &mut holder.standings[node];
+        if !standing.recorded {
+            standing.recorded = true;
+            standing.lease = 0;
+        }
+        let answers = holder.phase == Phase::Asking && age == 0;
+        let answer = if self.config.rule.is_above(token, previous) {
+            Answer::Below
+        } else {
+            Answer::Above(previous)
+        };
+        let earlier = holder.standings[node].answer;
+        let event = |heard| Event::Vote { who, node, age, heard };
+        if answers && answer != earlier {
+            let mut heard = after;
+            heard.holders[who].standings[node].answer = answer;
+            emit(event(true), heard);
+        }
+        if !answers || earlier.granted() {
+            emit(event(false), after);
+        }
+    }
+
+    /// Whether a node that gets a vote of this holder grants it.
+    fn grants(&self, who: usize, node: usize) -> bool {
+        let standing = self.world.holders[who].standings[node];
+        if standing.told && self.config.rule != Rule::NoTombstone || self.is_in_grace(node) {
+            return false;
+        }
+        match self.config.rule {
+            Rule::Counting => {
+                let others = self.world.others_on_record(who, node).count();
+                standing.recorded || others < usize::from(self.config.limit)
+            }
+            _ => self.world.occupant(who, node).is_none(),
+        }
+    }
+
+    fn is_in_grace(&self, node: usize) -> bool {
+        self.world.nodes[node].in_grace && self.config.rule != Rule::NoGrace
+    }
+
+    fn refresh(&self, who: usize, node: usize, lease: u8, emit: &mut impl FnMut(Event, World)) {
+        let holder = &self.world.holders[who];
+        let standing = holder.standings[node];
+        let taken_in = !standing.recorded && self.takes_in(who, node);
+        if !standing.recorded && !taken_in {
+            return;
+        }
+        let mut after = *self.world;
+        if taken_in {
+            if let Some(older) = self.world.occupant(who, node) {
+                after.holders[older].standings[node].recorded = false;
+            }
+            after.holders[who].standings[node].lease = 0;
+        }
+        let standing = &mut after.holders[who].standings[node];
+        standing.recorded = true;
+        standing.lease = standing.lease.max(lease);
+        if holder.phase == Phase::Holding && lease == holder.refreshes && lease > holder.lease {
+            standing.answer = Answer::Below;
+        }
+        emit(Event::Refresh { who, node, lease }, after);
+    }
+
+    /// Whether a node in its grace takes in a lease that it has not on record.
+    fn takes_in(&self, who: usize, node: usize) -> bool {
+        let holder = &self.world.holders[who];
+        let standing = holder.standings[node];
+        let is_believed = match self.config.rule {
+            Rule::TakeInAnybody => true,
+            Rule::TakeInBacked => standing.backed,
+            _ => standing.awaited > 0,
+        };
+        // Nobody else can have been granted the slot. An occupant is one that has ended, taken in late: its token is smaller.
+        let occupant = self.world.occupant(who, node).map(|other| &self.world.holders[other]);
+        let gives_way = occupant.is_none_or(|occupant| holder.is_alive() && !occupant.is_alive());
+        self.is_in_grace(node) && !standing.told && is_believed && gives_way
+    }
+
+    fn may_expire(&self, holder: &Holder, standing: Standing) -> bool {
+        holder.phase == Phase::Ended || standing.lease < holder.lease || self.config.rule == Rule::EarlyExpiry
+    }
+}

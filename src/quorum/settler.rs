@@ -1,0 +1,147 @@
+//! Puts what servers have voted in order with what was decided.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+
+use super::Quorum;
+use super::election::{Election, cast_ballot};
+use super::unsettled::Settling;
+use crate::backend::{Claim, LockBackend, Queueing};
+use crate::clock::Clock;
+use crate::failure::{BackendError, Outcome};
+use crate::fence::FencingToken;
+use crate::vote::{Ballot, Cast, Vote, Wish};
+
+/// For how long at most a claim that waits keeps votes of a minority. Two that hold what the other wants must not give it
+/// back at the same moment, or they only change places.
+const KEPT_MAX: Duration = Duration::from_millis(20);
+
+/// What becomes of a claim on servers that did not decide, or answer late.
+#[derive(Debug, Clone)]
+pub(super) enum Resolution {
+    /// It holds nothing.
+    Nothing,
+    /// It waits, with this ticket.
+    Waits(Option<u64>),
+    /// It holds these slots under this token.
+    Won(Vec<u32>, FencingToken),
+}
+
+/// What was decided of a claim, and since which token.
+pub(super) struct Settler<B> {
+    quorum: Quorum<B>,
+    claim: Arc<Claim>,
+    queueing: Queueing,
+    from: u32,
+    ask: u64,
+    chance: f64,
+    resolution: Resolution,
+    /// Above that of the claim's ballots so far, and below that of those to come, which this must not undo.
+    token: Option<FencingToken>,
+}
+
+impl<B: LockBackend> Settler<B> {
+    pub(super) fn new(election: &Election<'_, B>, resolution: &Resolution) -> Self {
+        Self {
+            quorum: election.quorum.clone(),
+            claim: Arc::clone(&election.claim),
+            queueing: election.queueing,
+            from: election.from,
+            ask: election.ask,
+            chance: election.chance(),
+            token: match resolution {
+                Resolution::Won(_, token) => Some(*token),
+                Resolution::Nothing | Resolution::Waits(_) => election.quorum.horizon.propose(),
+            },
+            resolution: resolution.clone(),
+        }
+    }
+
+    /// Counts a ballot to this server that nobody waits for.
+    pub(super) fn begin(&self, server: usize) -> Settling {
+        self.quorum.unsettled.begin(self.claim.holder, server)
+    }
+
+    /// What to do because of a server's vote, if anything.
+    pub(super) fn put_in_order(
+        &self,
+        server: usize,
+        vote: Result<Vote, BackendError>,
+    ) -> Option<BoxFuture<'static, ()>> {
+        match (&self.resolution, vote) {
+            (Resolution::Nothing, Err(error)) if error.outcome() == Outcome::Unknown => Some(self.bury(server)),
+            (Resolution::Nothing, Ok(Vote::Cast(..) | Vote::Queued(..))) => Some(self.hold(server, Vec::new())),
+            (Resolution::Waits(ticket), Ok(Vote::Cast(..))) => Some(self.give_back(server, *ticket)),
+            (Resolution::Waits(ticket), Ok(Vote::Queued(_, drawn, _))) if *ticket != Some(drawn) => {
+                let ballot = self.ballot(Wish::From(self.from), *ticket);
+                Some(self.send(server, self.queueing, ballot))
+            }
+            (Resolution::Won(slots, token), Ok(Vote::Cast(cast, _))) if !is_for(&cast, slots, *token) => {
+                Some(self.hold(server, slots.clone()))
+            }
+            (Resolution::Won(slots, _), Ok(Vote::Queued(..))) => Some(self.hold(server, slots.clone())),
+            _ => None,
+        }
+    }
+
+    /// Holds exactly these slots or nothing, and does not wait.
+    fn hold(&self, server: usize, slots: Vec<u32>) -> BoxFuture<'static, ()> {
+        let ballot = self.ballot(Wish::Exactly(slots), None);
+        self.send(server, Queueing::Never, ballot)
+    }
+
+    /// Gives a vote back after a while, unless the claim has asked again by then or waits no more.
+    fn give_back(&self, server: usize, ticket: Option<u64>) -> BoxFuture<'static, ()> {
+        let (quorum, claim, ask, queueing) = (self.quorum.clone(), Arc::clone(&self.claim), self.ask, self.queueing);
+        let ballot = self.ballot(Wish::Exactly(Vec::new()), ticket);
+        let given_back_at = quorum.clock.now() + KEPT_MAX.mul_f64(self.chance);
+        Box::pin(async move {
+            quorum.clock.sleep_until(given_back_at).await;
+            if !quorum.mail.is_current(claim.holder, ask) {
+                return;
+            }
+            quorum.mail.give_back(claim.holder, ask, server);
+            let settling = quorum.unsettled.begin(claim.holder, server);
+            let backend = Arc::clone(&quorum.nodes[server].backend);
+            let _it_ends_with_its_ttl = cast_ballot(backend, claim, queueing, ballot).await;
+            drop(settling);
+        })
+    }
+
+    /// Where it is not known whether a server has voted, a tombstone keeps the vote from counting.
+    fn bury(&self, server: usize) -> BoxFuture<'static, ()> {
+        let backend = Arc::clone(&self.quorum.nodes[server].backend);
+        let claim = Claim {
+            doubtful: true,
+            ..(*self.claim).clone()
+        };
+        Box::pin(async move {
+            let _it_ends_with_its_ttl = backend.release(&claim).await;
+        })
+    }
+
+    fn ballot(&self, wish: Wish, ticket: Option<u64>) -> Ballot {
+        Ballot {
+            token: self.token,
+            replaces: matches!(self.resolution, Resolution::Won(..)),
+            wish,
+            ticket,
+        }
+    }
+
+    fn send(&self, server: usize, queueing: Queueing, ballot: Ballot) -> BoxFuture<'static, ()> {
+        let backend = Arc::clone(&self.quorum.nodes[server].backend);
+        let settling = self.begin(server);
+        let vote = cast_ballot(backend, Arc::clone(&self.claim), queueing, ballot);
+        Box::pin(async move {
+            let _it_ends_with_its_ttl = vote.await;
+            drop(settling);
+        })
+    }
+}
+
+fn is_for(cast: &Cast, slots: &[u32], token: FencingToken) -> bool {
+    cast.grant.slots == slots && cast.grant.token == token
+}
