@@ -651,18 +651,6 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         (Quorum, 1),
     ),
     mutant(
-        "a_late_ballot_undoes_a_later_one",
-        None,
-        &[Replace::new(
-            Vote,
-            "if not wanted or «vote.asked and proposed < vote.asked» then return true end",
-            "false",
-        )],
-        &[AtMostLimit, ExclusiveSlot],
-        &[Quorum],
-        (Quorum, 1),
-    ),
-    mutant(
         "a_server_does_not_say_what_it_knew_before",
         None,
         &[Replace::new(

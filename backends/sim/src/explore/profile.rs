@@ -532,8 +532,15 @@ impl Dice {
             let at = start + self.time(number, 1, 0, 1_500);
             Fault { at, verb }
         };
-        let mut faults: Vec<Fault> = match self.pick(30, 1, 0, 3) {
-            0 | 1 => (31..34 + count)
+        let mut faults: Vec<Fault> = match self.pick(30, 1, 0, 4) {
+            // What befalls one server befalls another soon after: where it is cut off from, and what forgets, differs.
+            0 => (31..34 + count)
+                .map(|number| {
+                    let (client, length) = (self.client(30), self.time(number, 3, 3_000, 7_000));
+                    soon_after(number, Verb::Partition { client, length })
+                })
+                .collect(),
+            1 => (31..34 + count)
                 .map(|number| {
                     let (client, length) = (self.client(number), self.time(number, 3, 300, 6_000));
                     soon_after(number, Verb::Partition { client, length })
@@ -542,16 +549,14 @@ impl Dice {
             2 => (31..33 + count)
                 .map(|number| {
                     let length = self.time(number, 3, 50, 600);
-                    let verb = match self.pick(number, 4, 0, 5) {
-                        0 | 1 => Verb::Kill {
-                            client: self.client(number),
-                        },
-                        2 => Verb::FlushAll,
+                    let verb = match self.pick(number, 4, 0, 3) {
+                        0 => Verb::FlushAll,
                         _ => Verb::Restart { length },
                     };
                     soon_after(number, verb)
                 })
                 .collect(),
+            3 => self.all_that_knows(start),
             _ => vec![soon_after(
                 31,
                 Verb::Noise {
@@ -562,6 +567,21 @@ impl Dice {
         };
         faults.extend((1..=count).map(|number| self.early(number, self.of_several(number))));
         faults
+    }
+
+    /// Every client dies, and while none is there servers forget.
+    fn all_that_knows(&self, start: Duration) -> Vec<Fault> {
+        let kills = (1..=self.clients).map(|client| Fault {
+            at: start + self.time(60 + u64::from(client), 0, 0, 200),
+            verb: Verb::Kill { client },
+        });
+        let losses = (31..36).map(|number| Fault {
+            at: start + self.time(number, 1, 200, 700),
+            verb: Verb::Restart {
+                length: self.time(number, 3, 50, 300),
+            },
+        });
+        kills.chain(losses).collect()
     }
 
     /// What befalls independent servers and their clients.

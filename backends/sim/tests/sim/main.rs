@@ -22,3 +22,4 @@ mod stepless;
 mod support;
 mod tokens;
 mod verbs;
+mod votes;
