@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use semafence::{
-    Acknowledgement, Added, Addition, Attempt, BackendError, Claim, HolderId, Inbox, LockBackend, Name, Queueing,
-    Reconnect, Standing, Status, Timestamp, Wakeup,
+    Acknowledgement, Added, Addition, Attempt, BackendError, Ballot, Claim, HolderId, Inbox, LockBackend, Name,
+    Queueing, Reconnect, Standing, Status, Timestamp, Vote, Wakeup,
 };
 use tokio::sync::watch;
 
@@ -59,6 +59,11 @@ impl LockBackend for Pausable {
     async fn acquire(&self, claim: &Claim, queueing: Queueing) -> Result<Attempt, BackendError> {
         self.go().await;
         self.backend.acquire(claim, queueing).await
+    }
+
+    async fn vote(&self, claim: &Claim, queueing: Queueing, ballot: &Ballot) -> Result<Vote, BackendError> {
+        self.go().await;
+        self.backend.vote(claim, queueing, ballot).await
     }
 
     async fn refresh(&self, claims: &[Claim]) -> Vec<Result<Standing, BackendError>> {
