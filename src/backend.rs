@@ -12,6 +12,7 @@ use crate::failure::{BackendError, Failure, Outcome};
 use crate::fence::FencingToken;
 use crate::holder::{HolderId, Inbox};
 use crate::name::Name;
+use crate::reconnect::Reconnect;
 use crate::status::Status;
 use crate::vote::{Ballot, Vote};
 
@@ -89,9 +90,9 @@ pub trait LockBackend: Debug + Send + Sync + 'static {
     /// missed. May repeat, may be late, and resumes after a reconnect with [`Wakeup::Missed`]; ends only with the backend.
     async fn notify(&self, inbox: Inbox) -> Result<BoxStream<'static, Wakeup>, BackendError>;
 
-    /// An item each time a lost connection of this handle is there again, perhaps to another server: what was kept may be
-    /// forgotten there. Connects by itself, and never ends.
-    fn reconnects(&self) -> BoxStream<'static, ()> {
+    /// An item each time a lost connection of this handle is there again, and whether it leads to another server: what was
+    /// kept may be forgotten there. Connects by itself, and never ends.
+    fn reconnects(&self) -> BoxStream<'static, Reconnect> {
         stream::pending().boxed()
     }
 
@@ -351,7 +352,7 @@ impl<B: LockBackend + ?Sized> LockBackend for Arc<B> {
         (**self).notify(inbox).await
     }
 
-    fn reconnects(&self) -> BoxStream<'static, ()> {
+    fn reconnects(&self) -> BoxStream<'static, Reconnect> {
         (**self).reconnects()
     }
 

@@ -20,9 +20,10 @@
 //!
 //! # Panics
 //!
-//! In a thread that is driving async tasks, where waiting would stop all of them, every call that waits panics with
-//! *Cannot block the current thread from within a runtime*, before anything is sent. Threads of
-//! `tokio::task::spawn_blocking` may wait.
+//! In a thread that is driving async tasks, where waiting would stop all of them, every call that waits panics
+//! before anything is sent, after a panic of tokio's that it passes on in words of its own. The way out is to await the same
+//! call of the async API, to which `as_async` leads, or to make it within `tokio::task::spawn_blocking`, whose threads may
+//! wait.
 //!
 //! # Errors
 //!

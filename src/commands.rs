@@ -16,6 +16,7 @@ use crate::holder::{HolderId, Inbox};
 use crate::meter::{Answer, CommandMeter, Verb};
 use crate::name::Name;
 use crate::outage::Turn;
+use crate::reconnect::Reconnect;
 use crate::status::Status;
 use crate::trace;
 
@@ -52,7 +53,7 @@ impl Commands {
         self.backend.fails_over()
     }
 
-    pub(crate) fn reconnects(&self) -> BoxStream<'static, ()> {
+    pub(crate) fn reconnects(&self) -> BoxStream<'static, Reconnect> {
         self.backend.reconnects()
     }
 

@@ -19,6 +19,7 @@ use crate::holder::HolderId;
 use crate::lease::{End, Lease};
 use crate::meter::{Meters, sample_leases};
 use crate::name::Name;
+use crate::reconnect::Reconnect;
 use crate::schedule::{Due, Kept, Schedule};
 use crate::stats::{Refreshed, Returned};
 use crate::trace;
@@ -86,6 +87,8 @@ struct State {
     abandoned: u64,
     losses: Vec<Arc<Lease>>,
     next_wake: Option<Instant>,
+    /// Who has never held anything needs no connection of the keeper's; from then on no failover is missed.
+    has_kept: bool,
     /// Nothing is kept any more.
     closed: bool,
     /// The last handle is gone.
@@ -134,6 +137,7 @@ impl Keeper {
         if state.closed {
             return false;
         }
+        state.has_kept = true;
         let first = state.schedule.insert(Kept::new(lease, intervals, asked_at));
         self.shared.wake_before(&state, first);
         true
@@ -247,7 +251,7 @@ struct Plan {
     returns: Vec<Claim>,
     losses: Vec<Arc<Lease>>,
     next: Option<Instant>,
-    keeps: bool,
+    has_kept: bool,
     finished: bool,
 }
 
@@ -291,7 +295,7 @@ async fn run(shared: Arc<Shared>) {
             biased;
             Some(done) = refreshes.next(), if !refreshes.is_empty() => shared.finish(done),
             Some(done) = returns.next(), if !returns.is_empty() => shared.finish(done),
-            Some(()) = reconnects.next(), if plan.keeps => shared.hurry(),
+            Some(reconnect) = reconnects.next(), if plan.has_kept => shared.reconnected(reconnect),
             () = shared.wake.notified() => {}
             () = until(&*shared.clock, plan.next) => {}
         }
@@ -378,14 +382,17 @@ impl Shared {
             returns,
             losses,
             next: state.next_wake,
-            keeps: !state.schedule.is_empty(),
+            has_kept: state.has_kept,
             finished: state.closing && state.schedule.is_empty(),
         }
     }
 
     /// A connection was lost and is there again: whether the server still knows a lease shows at once, and not only when
     /// its refresh falls due.
-    fn hurry(&self) {
+    fn reconnected(&self, reconnect: Reconnect) {
+        if reconnect == Reconnect::Another {
+            self.meters.failed_over();
+        }
         let now = self.clock.now();
         self.lock().schedule.hurry(now);
     }

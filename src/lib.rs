@@ -78,6 +78,7 @@ mod outage;
 mod permit;
 mod quorum;
 mod random;
+mod reconnect;
 mod refreshes;
 mod reply;
 mod rounds;
@@ -108,6 +109,7 @@ pub use mutex::{Mutex, MutexBuilder};
 pub use name::Name;
 pub use permit::{OwnedPermit, Permit};
 pub use quorum::{NoMajority, NodeFailure, Quorum};
+pub use reconnect::{Reconnect, ServerRun};
 pub use semaphore::{Semaphore, SemaphoreBuilder};
 pub use stall::Stall;
 pub use stats::{

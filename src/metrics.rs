@@ -23,6 +23,7 @@
 //! | `semafence_command_seconds` | histogram | seconds | verb, outcome | calls of the backend by method and `ok` or `error`, those of the keeper included |
 //! | `semafence_backend_up` | gauge | count | | clients whose last call was answered: 1 or 0 where the process has one client |
 //! | `semafence_backend_down` | gauge | count | | clients whose last call failed in a way that may pass: no connection, no answer in time, a server that cannot serve |
+//! | `semafence_failovers_total` | counter | count | | lost connections that led to another server, or to the same one started anew, when they were there again; of the keeper of each client, from its first permit on |
 //!
 //! # What to know of them
 //!
@@ -37,6 +38,10 @@
 //!   while refreshes fail it falls with each try. It is not there before the first refresh, is set anew by a later grant, and
 //!   keeps its last value when nothing is held any more: `semafence_lease_remaining_seconds < 5 and
 //!   semafence_permits_held > 0` is an alert.
+//! - `semafence_failovers_total` is counted by each client: one failover is as many as the process has clients that have
+//!   held a permit. A server is known by the id that it gives itself at its start, or by its address where it does not say
+//!   (`INFO server`). So a restart counts, also one that kept its data, and a failover behind one address or name does;
+//!   of several servers each counts.
 //! - A call that its caller drops within [`Claim::timeout`](crate::Claim::timeout) is not in `semafence_command_seconds`;
 //!   later it is an error.
 //! - The recorder must be the global one: the keeper tells from a thread of its own.
@@ -159,6 +164,8 @@ metrics! {
         "clients whose last call was answered: 1 or 0 where the process has one client";
     BACKEND_DOWN: Gauge, Count, "semafence_backend_down", &[],
         "clients whose last call failed in a way that may pass: no connection, no answer in time, a server that cannot serve";
+    FAILOVERS: Counter, Count, "semafence_failovers_total", &[],
+        "lost connections that led to another server, or to the same one started anew, when they were there again";
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::failure::{BackendError, Failure, Outcome};
 use crate::holder::{HolderId, Inbox};
 use crate::name::Name;
+use crate::reconnect::Reconnect;
 use crate::status::Status;
 use crate::vote::Vote;
 
@@ -320,7 +321,7 @@ impl<B: LockBackend> LockBackend for Quorum<B> {
         Mail::subscribe(self, inbox).await
     }
 
-    fn reconnects(&self) -> BoxStream<'static, ()> {
+    fn reconnects(&self) -> BoxStream<'static, Reconnect> {
         stream::select_all(self.nodes.iter().map(|node| node.backend.reconnects())).boxed()
     }
 

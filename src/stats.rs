@@ -40,6 +40,9 @@ pub struct Stats {
     /// Whether the backend answered the last command: `false` after one that failed in a way that may pass (no
     /// connection, no answer in time, a server that cannot serve), `None` before the first.
     pub backend_up: Option<bool>,
+    /// How often a connection that was lost led to another server than before, or to the same one started anew, when it was
+    /// there again. Of the keeper's connection, which is watched from the first permit of this client on.
+    pub failovers: u64,
 }
 
 /// One name, as one client uses it.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use semafence::LossReason;
-use semafence_sim::{Client, Direction, Link, Mutex, Sim};
+use semafence_sim::{Client, Direction, Link, Mutex, Persistence, Sim};
 
 use scripted::{Scripted, grant};
 
@@ -107,6 +107,26 @@ fn an_acquire_and_its_release_are_told_from_end_to_end() {
         told.series("semafence_command_seconds_count", r#"verb="release",outcome="ok""#),
         1.0
     );
+}
+
+#[test]
+fn a_failover_is_told_once_by_each_client_whatever_the_number_of_its_handles() {
+    let told = play(|sim, told| async move {
+        let client = sim.client();
+        let handles = [(); 3].map(|()| mutex(&client));
+        for handle in &handles {
+            handle.lock().await.unwrap().release().await.unwrap();
+        }
+        tokio::time::sleep(TTL).await;
+        assert_eq!(told.try_series("semafence_failovers_total", ""), None);
+
+        sim.server().restart(Persistence::Kept);
+        tokio::time::sleep(TTL).await;
+
+        assert_eq!(client.stats().failovers, 1);
+    });
+
+    assert_eq!(told.series("semafence_failovers_total", ""), 1.0);
 }
 
 #[test]
@@ -378,6 +398,7 @@ fn the_documentation_has_each_metric_that_is_told_and_no_other() {
         client.backend().process().partition();
         permit.lost().await;
         client.backend().process().repair();
+        sim.server().restart(Persistence::Kept);
         settle().await;
         drop(permit);
         settle().await;
@@ -390,5 +411,5 @@ fn the_documentation_has_each_metric_that_is_told_and_no_other() {
     });
 
     assert_eq!(told_rows(&told), documented());
-    assert_eq!(documented().len(), 16);
+    assert_eq!(documented().len(), 17);
 }

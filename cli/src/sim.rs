@@ -36,7 +36,7 @@ pub(crate) fn sim(args: &SimArgs, console: &Console) -> Result<u8, Failure> {
     gallery::check(args)?;
     let verdict = explore(args, Options::default(), console)?;
     let told = tell(&verdict, console);
-    let drawn = gallery::hang(args, &verdict);
+    let drawn = gallery::hang(args, &verdict, console);
     told?;
     ended(&verdict, drawn)
 }

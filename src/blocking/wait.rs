@@ -29,10 +29,15 @@ pub(crate) fn wait<T: Send + 'static>(runtime: &Handle, call: impl Future<Output
     answer.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// Before anything is sent: what nobody receives would have to be given back.
+/// Before anything is sent: what nobody receives would have to be given back. That a thread may not wait is told by tokio
+/// with a panic only, which does not know what else there is.
 #[track_caller]
 fn check_that_this_thread_may_wait() {
     let (tell, told) = oneshot::channel::<()>();
     drop(tell);
-    let _nothing_was_sent = told.blocking_recv();
+    let tried = std::panic::catch_unwind(AssertUnwindSafe(|| told.blocking_recv()));
+    assert!(tried.is_ok(), "{CANNOT_WAIT}");
 }
+
+const CANNOT_WAIT: &str = "a blocking call of semafence in a thread that drives async tasks would stop all of them: \
+    await the same call of the async API (`as_async()` leads there), or make it within `tokio::task::spawn_blocking`";

@@ -82,6 +82,7 @@ pub(crate) struct CommandMeter {
 struct State {
     timings: [Timings; Verb::LABELS.len()],
     link: Option<Link>,
+    failovers: u64,
     outage: Outage,
 }
 
@@ -111,6 +112,16 @@ impl CommandMeter {
         drop(state);
         self.emitter.called(verb, is_ok, took);
         turn
+    }
+
+    /// A connection that was lost leads to another server.
+    pub(crate) fn failed_over(&self) {
+        self.lock().failovers += 1;
+        self.emitter.failed_over();
+    }
+
+    pub(crate) fn failovers(&self) -> u64 {
+        self.lock().failovers
     }
 
     pub(crate) fn backend_up(&self) -> Option<bool> {

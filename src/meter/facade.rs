@@ -164,6 +164,10 @@ impl CommandEmitter {
         histogram(cell.get_or_init(|| key(&known::COMMAND, values))).record(took);
     }
 
+    pub(crate) fn failed_over(&self) {
+        counter(&key(&known::FAILOVERS, [])).increment(1);
+    }
+
     pub(crate) fn link(&self, is_up: bool) -> Raised {
         let metric = if is_up {
             &known::BACKEND_UP

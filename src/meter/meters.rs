@@ -48,6 +48,11 @@ impl Meters {
         &self.commands
     }
 
+    /// Another server is there.
+    pub(crate) fn failed_over(&self) {
+        self.commands.failed_over();
+    }
+
     /// The meter of a name, whose limit is this one until a grant says otherwise.
     pub(crate) fn of(&self, name: &Name, limit: u32) -> Arc<Meter> {
         let mut state = self.lock();
@@ -71,6 +76,7 @@ impl Meters {
             total,
             commands: self.commands.stats(),
             backend_up: self.commands.backend_up(),
+            failovers: self.commands.failovers(),
         }
     }
 

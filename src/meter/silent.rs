@@ -52,6 +52,8 @@ pub(crate) struct CommandEmitter;
 impl CommandEmitter {
     pub(crate) fn called(&self, _: Verb, _: bool, _: Duration) {}
 
+    pub(crate) fn failed_over(&self) {}
+
     pub(crate) fn link(&self, _: bool) -> Raised {
         Raised
     }

@@ -70,7 +70,7 @@ fn problems_of(Selector { metric, matchers }: &Selector, metrics: &BTreeMap<Stri
 #[test]
 fn every_metric_label_and_value_of_dashboard_and_alerts_is_one_of_the_code() {
     let metrics = metrics();
-    assert_eq!(metrics.len(), 16 + 2 * 3, "{metrics:?}");
+    assert_eq!(metrics.len(), 17 + 2 * 3, "{metrics:?}");
     let all_labels: BTreeSet<&str> = metrics
         .values()
         .flatten()

@@ -8,7 +8,7 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use semafence::{
     Acknowledgement, Added, Addition, Attempt, BackendError, Claim, Clock, FencingToken, Grant, HolderId, Inbox,
-    LockBackend, Name, Queueing, Standing, Status, Timestamp, Wakeup,
+    LockBackend, Name, Queueing, Reconnect, Standing, Status, Timestamp, Wakeup,
 };
 use semafence_sim::SimClock;
 
@@ -286,7 +286,7 @@ impl LockBackend for Broken {
         })
     }
 
-    fn reconnects(&self) -> BoxStream<'static, ()> {
+    fn reconnects(&self) -> BoxStream<'static, Reconnect> {
         self.inner.reconnects()
     }
 

@@ -77,9 +77,10 @@ impl Connector {
         if self.sentinels().is_some() {
             self.check_role(&line, &address).await?;
         }
-        self.load_scripts(&line, &address).await?;
+        let (info, loaded) = tokio::join!(self.info(&line), self.load_scripts(&line, &address));
+        loaded?;
         self.introduce(&line).await;
-        Ok(Link::new(line, server, epoch, address))
+        Ok(Link::new(line, server, epoch, address, info.as_deref()))
     }
 
     /// Opens a connection that only listens, beside one that carries commands.
@@ -126,6 +127,13 @@ impl Connector {
             None | Some("master") => Ok(()),
             Some(role) => Err(failure::no_master(address, role)),
         }
+    }
+
+    /// What the server tells of itself; one that does not is known by its address.
+    async fn info(&self, line: &Line) -> Option<String> {
+        let question = Command::new("INFO").arg("server");
+        let answer = line.send(question, self.connect_timeout).await.ok()?;
+        reply::info(&answer).map(str::to_owned)
     }
 
     /// Puts the scripts into the server's cache where they are missing, so that no verb has to carry its text.

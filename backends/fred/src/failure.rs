@@ -43,8 +43,17 @@ pub(crate) fn unconnected(error: &Error, address: &str, secrets: &[String]) -> B
 
 /// The server answered with an error while the connection was being made, so nothing was sent.
 pub(crate) fn rejected(error: &BackendError, address: &str) -> BackendError {
-    let text = format!("cannot connect to {address}: {error}");
+    let text = format!("cannot connect to {address}: {error}{}", hint(&error.to_string()));
     BackendError::new(error.failure(), Outcome::NotApplied, text)
+}
+
+/// What a server that has no such database does not say.
+fn hint(said: &str) -> &'static str {
+    if said.contains("DB index is out of range") {
+        "; databases are numbered from 0, and the server's setting `databases`, 16 by default, says how many there are"
+    } else {
+        ""
+    }
 }
 
 /// There was no connection in time, so nothing was sent; with what stood in the way, where that is known.

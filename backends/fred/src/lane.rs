@@ -8,7 +8,7 @@ use fred::types::Resp3Frame;
 use fred::types::config::ServerConfig;
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared, join_all};
-use semafence::BackendError;
+use semafence::{BackendError, Reconnect, ServerRun};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -48,7 +48,24 @@ pub(crate) struct Inner {
     /// Why there is no connection, as far as that is known: whoever gives up waiting for one has nothing else to say.
     trouble: Mutex<Option<BackendError>>,
     /// How often a lost connection has come back.
-    returns: watch::Sender<u64>,
+    returns: watch::Sender<Returns>,
+}
+
+/// How often a lost connection has come back.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Returns {
+    /// To another server than before, or to the same one started anew.
+    pub(crate) to_another: u64,
+    to_the_same: u64,
+}
+
+impl Returns {
+    fn count(&mut self, reconnect: Reconnect) {
+        match reconnect {
+            Reconnect::Another => self.to_another += 1,
+            Reconnect::Same => self.to_the_same += 1,
+        }
+    }
 }
 
 enum State {
@@ -88,7 +105,7 @@ impl Lane {
             moved: watch::Sender::new(None),
             untried: Mutex::default(),
             trouble: Mutex::default(),
-            returns: watch::Sender::new(0),
+            returns: watch::Sender::default(),
         }))
     }
 
@@ -181,7 +198,7 @@ impl Lane {
     }
 
     /// How often a lost connection has come back, as that changes.
-    pub(crate) fn returns(&self) -> watch::Receiver<u64> {
+    pub(crate) fn returns(&self) -> watch::Receiver<Returns> {
         self.0.returns.subscribe()
     }
 
@@ -254,7 +271,7 @@ impl Lane {
         let lane = self.clone();
         let task = tokio::spawn(async move {
             let link = lane.connect().await.map(Arc::new)?;
-            tokio::spawn(replace(Arc::downgrade(&lane.0), link.ends()));
+            tokio::spawn(replace(Arc::downgrade(&lane.0), link.ends(), link.run().clone()));
             Ok(link)
         });
         let connector = Arc::clone(&self.0.connector);
@@ -347,8 +364,8 @@ async fn moved_from(moved: &mut watch::Receiver<Option<ServerConfig>>, told: Opt
     std::future::pending().await
 }
 
-/// Waits until a connection is over, and makes the next one.
-async fn replace(lane: Weak<Inner>, [closed, lost]: [Arc<End>; 2]) {
+/// Waits until a connection is over that led to the run `before`, and makes the next one.
+async fn replace(lane: Weak<Inner>, [closed, lost]: [Arc<End>; 2], before: ServerRun) {
     tokio::select! {
         () = closed.wait() => {}
         () = lost.wait() => {}
@@ -357,8 +374,9 @@ async fn replace(lane: Weak<Inner>, [closed, lost]: [Arc<End>; 2]) {
         let lane = Lane(inner);
         let mut moved = lane.0.moved.subscribe();
         let pause = match lane.link().await {
-            Ok(_link) => {
-                lane.0.returns.send_modify(|returns| *returns += 1);
+            Ok(link) => {
+                let reconnect = link.run().after(&before);
+                lane.0.returns.send_modify(|returns| returns.count(reconnect));
                 return;
             }
             Err(error) => {

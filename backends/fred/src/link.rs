@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
 use fred::types::config::ServerConfig;
-use semafence::{Inbox, Stall};
+use semafence::{Inbox, ServerRun, Stall};
 
 use crate::ear::Ear;
 use crate::line::{End, Line};
@@ -16,6 +16,7 @@ pub(crate) struct Link {
     /// The configuration epoch in which sentinels have named it, where they were asked.
     epoch: Option<u64>,
     address: String,
+    run: ServerRun,
     closed: Arc<End>,
     stall: Stall,
     /// Opened by the first who listens to an inbox, gone with the last.
@@ -23,11 +24,18 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn new(line: Line, server: ServerConfig, epoch: Option<u64>, address: String) -> Self {
+    pub(crate) fn new(
+        line: Line,
+        server: ServerConfig,
+        epoch: Option<u64>,
+        address: String,
+        info: Option<&str>,
+    ) -> Self {
         Self {
             line,
             server,
             epoch,
+            run: ServerRun::new(address.as_str(), info),
             address,
             closed: Arc::default(),
             stall: Stall::default(),
@@ -41,6 +49,11 @@ impl Link {
 
     pub(crate) fn server(&self) -> &ServerConfig {
         &self.server
+    }
+
+    /// The run of the server that it leads to.
+    pub(crate) fn run(&self) -> &ServerRun {
+        &self.run
     }
 
     pub(crate) fn epoch(&self) -> Option<u64> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
+use semafence::Reconnect;
 use tokio::time::sleep;
 
 use crate::lane::Lane;
@@ -13,11 +14,18 @@ use crate::pause::{RECONNECT, jittered};
 const FIRST_AFTER: Duration = Duration::from_secs(1);
 
 /// An item for each connection of a lane but the first, if verbs do not make that one.
-pub(crate) fn reconnects(lane: Lane) -> BoxStream<'static, ()> {
+pub(crate) fn reconnects(lane: Lane) -> BoxStream<'static, Reconnect> {
     let returns = lane.returns();
-    let later = stream::unfold(returns, |mut returns| async move {
+    let known = returns.borrow().to_another;
+    let later = stream::unfold((returns, known), |(mut returns, known)| async move {
         returns.changed().await.ok()?;
-        Some(((), returns))
+        let others = returns.borrow_and_update().to_another;
+        let reconnect = if others == known {
+            Reconnect::Same
+        } else {
+            Reconnect::Another
+        };
+        Some((reconnect, (returns, others)))
     });
     stream::once(first(lane))
         .filter_map(|()| async { None })

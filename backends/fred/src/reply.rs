@@ -22,6 +22,14 @@ pub(crate) fn read(frame: Resp3Frame) -> Result<Reply, BackendError> {
     }
 }
 
+/// The text of an answer to `INFO`.
+pub(crate) fn info(frame: &Resp3Frame) -> Option<&str> {
+    match frame {
+        Resp3Frame::BlobString { data, .. } | Resp3Frame::VerbatimString { data, .. } => std::str::from_utf8(data).ok(),
+        _ => None,
+    }
+}
+
 /// Whether the server has forgotten the script, and so has run nothing.
 pub(crate) fn is_noscript(frame: &Resp3Frame) -> bool {
     error(frame).is_some_and(|text| text.starts_with("NOSCRIPT"))

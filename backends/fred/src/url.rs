@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 
 use semafence::Error;
-use url::{Host, Url};
+use url::{Host, ParseError, Url};
 
 use crate::options::{Address, Login, Options, config};
 use crate::tls::Tls;
 
 /// Reads a URL of one of the forms that [`Options::from_url`] lists.
 pub(crate) fn parse(text: &str) -> Result<Options, Error> {
-    let url = Url::parse(text).map_err(|_| refused("is not a URL"))?;
+    let url = Url::parse(text).map_err(unreadable)?;
     if url.fragment().is_some() {
         return Err(refused("has a `#`, which must be percent-encoded"));
     }
@@ -127,6 +127,16 @@ fn decoded(text: &str) -> Result<Cow<'_, str>, Error> {
     Ok(Cow::Owned(decoded))
 }
 
+fn unreadable(error: ParseError) -> Error {
+    refused(match error {
+        // A slash in a password ends the host, and what is before it looks like a port.
+        ParseError::InvalidPort => {
+            "has a port that is not a number up to 65535, or a `/`, `?` or `#` in its password, which must be percent-encoded"
+        }
+        _ => "is not a URL",
+    })
+}
+
 fn refused(reason: &'static str) -> Error {
     config("url", reason)
 }
@@ -160,6 +170,10 @@ mod tests {
             println!("{url:?}: {refused}");
 
             assert!(!refused.contains("secret") && !refused.contains("sec/"), "{refused}");
+            assert!(
+                !url.contains("99999") || refused.contains("has a port that"),
+                "{refused}"
+            );
         }
     }
 

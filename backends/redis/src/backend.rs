@@ -10,7 +10,7 @@ use redis::{Cmd, Pipeline, Value};
 use semafence::script::{self, Invocation, Refreshes, Reply};
 use semafence::{
     Acknowledgement, Acknowledger, Added, Addition, Attempt, BackendError, Ballot, Claim, Error, Failure, HolderId,
-    Inbox, LockBackend, Name, Outcome, Queueing, Standing, Status, Timestamp, Vote, Wakeup,
+    Inbox, LockBackend, Name, Outcome, Queueing, Reconnect, Standing, Status, Timestamp, Vote, Wakeup,
 };
 
 use crate::connector::Connector;
@@ -201,7 +201,7 @@ impl LockBackend for Redis {
         listener::listen(self.lane.clone(), inbox).await
     }
 
-    fn reconnects(&self) -> BoxStream<'static, ()> {
+    fn reconnects(&self) -> BoxStream<'static, Reconnect> {
         reconnects::reconnects(self.lane.clone())
     }
 

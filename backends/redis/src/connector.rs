@@ -1,5 +1,6 @@
 //! Makes connections.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +16,7 @@ use crate::endpoint::Endpoint;
 use crate::failure;
 use crate::link::Link;
 use crate::options::Protocol;
+use crate::reply;
 use crate::route::Route;
 
 /// Everything needed to make a connection, checked.
@@ -127,8 +129,8 @@ impl Login {
     pub(crate) async fn connect(&self, endpoint: &Arc<Endpoint>) -> Result<Link, BackendError> {
         let connected = async {
             let link = self.dial(endpoint).await?;
-            load_scripts(link.connection()).await?;
-            Ok(link)
+            let info = prepare(link.connection()).await?;
+            Ok(link.informed(info.as_deref()))
         };
         connected
             .await
@@ -161,21 +163,25 @@ impl fmt::Debug for Login {
     }
 }
 
-/// Puts the scripts into the server's cache where they are missing, so that no verb has to carry its text.
+/// Asks which run of the server this is, and puts the scripts into its cache where they are missing, so that no verb has
+/// to carry its text.
 ///
-/// Asks first: the texts are 90 KB, and a server takes none of that size from a client that is not logged in, but
+/// Asks for them first: the texts are 90 KB, and a server takes none of that size from a client that is not logged in, but
 /// hangs up. A user who may not load scripts can still run them.
-async fn load_scripts(mut connection: MultiplexedConnection) -> Result<(), RedisError> {
+async fn prepare(mut connection: MultiplexedConnection) -> Result<Option<String>, RedisError> {
     let scripts = Script::all();
-    let mut ask = redis::cmd("SCRIPT");
-    ask.arg("EXISTS");
+    let mut ask = redis::Pipeline::new();
+    ask.cmd("INFO").arg("server").cmd("SCRIPT").arg("EXISTS");
     for script in scripts {
         ask.arg(script.sha1());
     }
-    let known = match connection.send_packed_command(&ask).await? {
-        Value::Array(known) => known,
-        Value::ServerError(error) if error.code() == "NOAUTH" => return Err(error.into()),
-        _cannot_load_now => return Ok(()),
+    let mut answers = connection.send_packed_commands(&ask, 0, ask.len()).await?;
+    let known = answers.pop();
+    let info = answers.pop().and_then(|info| reply::info(&info).map(Cow::into_owned));
+    let known = match known {
+        Some(Value::Array(known)) => known,
+        Some(Value::ServerError(error)) if error.code() == "NOAUTH" => return Err(error.into()),
+        _cannot_load_now => return Ok(info),
     };
     let missing = scripts.iter().zip(known).filter(|(_, known)| *known == Value::Int(0));
     let mut load = redis::Pipeline::new();
@@ -185,5 +191,5 @@ async fn load_scripts(mut connection: MultiplexedConnection) -> Result<(), Redis
     if !load.is_empty() {
         connection.send_packed_commands(&load, 0, load.len()).await?;
     }
-    Ok(())
+    Ok(info)
 }

@@ -42,8 +42,17 @@ pub(crate) fn unconnected(error: &RedisError, address: &str, secrets: &[String])
     BackendError::new(
         failure,
         Outcome::NotApplied,
-        format!("cannot connect to {address}: {said}"),
+        format!("cannot connect to {address}: {said}{}", hint(&said)),
     )
+}
+
+/// What a server that has no such database does not say.
+fn hint(said: &str) -> &'static str {
+    if said.contains("DB index is out of range") {
+        "; databases are numbered from 0, and the server's setting `databases`, 16 by default, says how many there are"
+    } else {
+        ""
+    }
 }
 
 /// The connection was left for another while the answer was on its way.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use redis::aio::MultiplexedConnection;
-use semafence::{Inbox, Stall, Wakeup};
+use semafence::{Inbox, ServerRun, Stall, Wakeup};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
@@ -15,6 +15,7 @@ use crate::mailboxes::{Mailboxes, Tail};
 #[derive(Debug)]
 pub(crate) struct Link {
     endpoint: Arc<Endpoint>,
+    server: ServerRun,
     /// The configuration epoch in which sentinels have named it.
     epoch: Option<u64>,
     connection: MultiplexedConnection,
@@ -35,6 +36,7 @@ impl Link {
         mailboxes: Arc<Mailboxes>,
     ) -> Self {
         Self {
+            server: ServerRun::new(endpoint.address(), None),
             endpoint,
             epoch: None,
             connection,
@@ -66,6 +68,17 @@ impl Link {
     /// Runs `guard` beside this connection, for as long as that is used.
     pub(crate) fn set_guard(&self, guard: impl Future<Output = ()> + Send + 'static) {
         self.guard.get_or_init(|| Companion::start(guard));
+    }
+
+    /// What the server has answered to `INFO server`.
+    pub(crate) fn informed(self, info: Option<&str>) -> Self {
+        let server = ServerRun::new(self.address(), info);
+        Self { server, ..self }
+    }
+
+    /// The run of the server that it leads to.
+    pub(crate) fn server(&self) -> &ServerRun {
+        &self.server
     }
 
     pub(crate) fn in_epoch(self, epoch: u64) -> Self {

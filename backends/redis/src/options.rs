@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo};
 use semafence::Error;
+use url::{ParseError, Url};
 
 use crate::connector::{Connector, Login, Place};
 use crate::endpoint::Endpoint;
@@ -126,10 +127,7 @@ impl Options {
         if let Some(sentinels) = sentinel_url::read(url) {
             return sentinels;
         }
-        let parsed = redis::parse_redis_url(url).ok_or_else(|| {
-            let schemes = "redis://, rediss://, redis+unix://, redis-sentinel:// or their valkey twins";
-            config("url", format!("is not a URL of the form {schemes}"))
-        })?;
+        let parsed = redis::parse_redis_url(url).ok_or_else(|| config("url", unreadable(Url::parse(url))))?;
         match parsed.fragment() {
             None => {}
             Some("insecure") => return Err(config("url", "asks for TLS without verification, which is not offered")),
@@ -266,6 +264,17 @@ pub(crate) fn config(field: &'static str, reason: impl Into<Cow<'static, str>>) 
     Error::Config {
         field,
         reason: reason.into(),
+    }
+}
+
+/// Why a text is not read as a URL at all.
+pub(crate) fn unreadable(read: Result<Url, ParseError>) -> &'static str {
+    match read {
+        // A slash in a password ends the host, and what is before it looks like a port.
+        Err(ParseError::InvalidPort) => {
+            "has a port that is not a number up to 65535, or a `/`, `?` or `#` in its password, which must be percent-encoded"
+        }
+        _ => "is not a URL of the form redis://, rediss://, redis+unix://, redis-sentinel:// or their valkey twins",
     }
 }
 
@@ -414,6 +423,10 @@ mod tests {
                 "{refused}"
             );
             assert!(!refused.contains("sec"), "{refused}");
+            assert!(
+                !url.contains("99999") || refused.contains("has a port that"),
+                "{refused}"
+            );
         }
     }
 

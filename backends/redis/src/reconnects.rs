@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
+use semafence::Reconnect;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::lane::Lane;
@@ -17,14 +18,14 @@ const FIRST_AFTER: Duration = Duration::from_secs(1);
 const SHORT_LIVED: Duration = Duration::from_secs(1);
 
 /// An item for each connection of a lane but the first; makes them by itself.
-pub(crate) fn reconnects(lane: Lane) -> BoxStream<'static, ()> {
+pub(crate) fn reconnects(lane: Lane) -> BoxStream<'static, Reconnect> {
     stream::unfold((lane, None), |(lane, last)| async move {
         let last = match last {
             Some(link) => link,
             None => first(&lane).await,
         };
         let next = replace(&lane, &last).await;
-        Some(((), (lane, Some(next))))
+        Some((next.server().after(last.server()), (lane, Some(next))))
     })
     .boxed()
 }

@@ -1,5 +1,7 @@
 //! From redis-rs' values to the core's replies.
 
+use std::borrow::Cow;
+
 use redis::{ServerErrorKind, Value};
 use semafence::script::Reply;
 use semafence::{BackendError, Failure, Outcome};
@@ -21,6 +23,15 @@ pub(crate) fn read(value: Value) -> Result<Reply, BackendError> {
             Outcome::Unknown,
             "a reply of a type that no script returns",
         )),
+    }
+}
+
+/// The text of an answer to `INFO`.
+pub(crate) fn info(value: &Value) -> Option<Cow<'_, str>> {
+    match value {
+        Value::BulkString(text) => Some(String::from_utf8_lossy(text)),
+        Value::VerbatimString { text, .. } => Some(Cow::Borrowed(text)),
+        _ => None,
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt, OptionFuture};
 use redis::aio::MultiplexedConnection;
-use redis::{ConnectionAddr, ConnectionInfo, RedisError, Value};
+use redis::{ConnectionAddr, ConnectionInfo, RedisError};
 use semafence::{BackendError, Failure, Outcome};
 use tokio::time::sleep;
 
@@ -15,6 +15,7 @@ use crate::endpoint::Endpoint;
 use crate::failure;
 use crate::link::Link;
 use crate::lookout::Lookout;
+use crate::reply;
 use crate::watchers::{Master, Watchers};
 
 /// The pause between two questions to the sentinels while there is no connection.
@@ -140,13 +141,9 @@ async fn is_master(mut connection: MultiplexedConnection) -> Result<bool, RedisE
     // Not ROLE: the scripts need the right to INFO anyway.
     let mut question = redis::cmd("INFO");
     question.arg("replication");
-    Ok(match connection.send_packed_command(&question).await? {
-        Value::BulkString(text) => !text
-            .split(|&byte| byte == b'\n')
-            .any(|line| line.starts_with(b"role:slave")),
-        Value::VerbatimString { text, .. } => !text.lines().any(|line| line.starts_with("role:slave")),
-        _ => true,
-    })
+    let answer = connection.send_packed_command(&question).await?;
+    let is_replica = |info: &str| info.lines().any(|line| line.starts_with("role:slave"));
+    Ok(reply::info(&answer).is_none_or(|info| !is_replica(&info)))
 }
 
 fn guarded(link: Link, lookout: Lookout, master: Master) -> Arc<Link> {

@@ -3,7 +3,7 @@
 use semafence::Error;
 use url::Url;
 
-use crate::options::{Options, Protocol, config};
+use crate::options::{Options, Protocol, config, unreadable};
 use crate::sentinels::Sentinels;
 use crate::tls::Tls;
 
@@ -18,7 +18,7 @@ pub(crate) fn read(url: &str) -> Option<Result<Options, Error>> {
         _ => return None,
     };
     let options = Url::parse(url)
-        .map_err(|error| config("url", format!("is not usable: {error}")))
+        .map_err(|error| config("url", unreadable(Err(error))))
         .and_then(|url| options(&url));
     Some(options.map(|options| if has_tls { options.tls(Tls::new()) } else { options }))
 }
@@ -173,7 +173,7 @@ mod tests {
             ),
             (
                 "redis-sentinel://h1:99999?sentinelServiceName=sec",
-                "url is not usable: invalid port number",
+                "url has a port that is not a number up to 65535",
             ),
             (
                 "redis-sentinel://h1/sec?sentinelServiceName=m",

@@ -216,6 +216,33 @@ async fn a_restart_without_persistence_is_told_and_tokens_go_on() {
 }
 
 #[tokio::test]
+async fn a_restart_is_counted_as_a_failover_and_a_lost_connection_is_not() {
+    let Some(server) = servers::any_server_or_skip() else {
+        return;
+    };
+    let client = client(&server);
+    let connections = || {
+        server.info("stats")["total_connections_received"]
+            .parse::<u64>()
+            .unwrap()
+    };
+    let permit = client.mutex("counted").build().unwrap().lock_owned().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+
+    let before = connections();
+    server.command(&["CLIENT", "KILL", "TYPE", "normal"]);
+    until("the keeper is back", || connections() > before).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(client.stats().failovers, 0);
+
+    server.kill();
+    server.restart().unwrap();
+    until("the restart is counted", || client.stats().failovers > 0).await;
+    assert_eq!(client.stats().failovers, 1);
+    assert_eq!(permit.lost().await, LossReason::Forgotten);
+}
+
+#[tokio::test]
 async fn with_a_grace_a_restart_without_persistence_costs_nobody_a_permit() {
     let Some(server) = servers::any_server_or_skip() else {
         return;

@@ -10,7 +10,7 @@ use futures::stream::{self, BoxStream, Stream, StreamExt};
 use semafence::script::{self, Acknowledgements, Invocation, Refreshes, Reply};
 use semafence::{
     Acknowledgement, Added, Addition, Attempt, BackendError, Ballot, Claim, Clock, Failure, HolderId, Inbox,
-    LockBackend, Name, Outcome, Queueing, Standing, Status, Timestamp, Vote, Wakeup,
+    LockBackend, Name, Outcome, Queueing, Reconnect, Standing, Status, Timestamp, Vote, Wakeup,
 };
 use tokio::sync::mpsc;
 
@@ -271,7 +271,7 @@ impl LockBackend for SimBackend {
     }
 
     /// Of a subscription to a channel that nobody publishes to only its loss is told.
-    fn reconnects(&self) -> BoxStream<'static, ()> {
+    fn reconnects(&self) -> BoxStream<'static, Reconnect> {
         let (backend, clock) = (self.clone(), self.process.clock().clone());
         let subscribed = stream::once(async move {
             clock.sleep_until(clock.now() + RECONNECT_WATCHED_AFTER).await;
@@ -282,7 +282,7 @@ impl LockBackend for SimBackend {
                 }
             }
         });
-        subscribed.flatten().map(drop).boxed()
+        subscribed.flat_map(Messages::reconnects).boxed()
     }
 
     async fn inspect(&self, name: &Name) -> Result<Status, BackendError> {
@@ -322,6 +322,19 @@ struct Messages {
     receiver: mpsc::UnboundedReceiver<Wakeup>,
     shared: Arc<Shared>,
     id: u64,
+}
+
+impl Messages {
+    /// Whether each that comes was sent by another server than the one before, or by the same one started anew.
+    fn reconnects(self) -> impl Stream<Item = Reconnect> {
+        let (shared, id) = (Arc::clone(&self.shared), self.id);
+        let mut before = shared.with(|world| world.run_behind(id));
+        self.map(move |_missed| {
+            let after = shared.with(|world| world.run_behind(id));
+            let is_same = std::mem::replace(&mut before, after) == after;
+            if is_same { Reconnect::Same } else { Reconnect::Another }
+        })
+    }
 }
 
 impl Stream for Messages {

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use semafence::{
-    Acknowledgement, Added, Addition, Attempt, BackendError, Claim, HolderId, Inbox, LockBackend, Name, Queueing,
-    Standing, Status, Timestamp, Wakeup,
+    Acknowledgement, Added, Addition, Attempt, BackendError, Ballot, Claim, HolderId, Inbox, LockBackend, Name,
+    Queueing, Reconnect, Standing, Status, Timestamp, Vote, Wakeup,
 };
 use tokio::sync::watch;
 
@@ -61,6 +61,11 @@ impl LockBackend for Pausable {
         self.backend.acquire(claim, queueing).await
     }
 
+    async fn vote(&self, claim: &Claim, queueing: Queueing, ballot: &Ballot) -> Result<Vote, BackendError> {
+        self.go().await;
+        self.backend.vote(claim, queueing, ballot).await
+    }
+
     async fn refresh(&self, claims: &[Claim]) -> Vec<Result<Standing, BackendError>> {
         self.go().await;
         self.backend.refresh(claims).await
@@ -104,11 +109,14 @@ impl LockBackend for Pausable {
         Ok(delayed.boxed())
     }
 
-    fn reconnects(&self) -> BoxStream<'static, ()> {
+    fn reconnects(&self) -> BoxStream<'static, Reconnect> {
         let this = self.clone();
-        let delayed = self.backend.reconnects().then(move |()| {
+        let delayed = self.backend.reconnects().then(move |reconnect| {
             let this = this.clone();
-            async move { this.go().await }
+            async move {
+                this.go().await;
+                reconnect
+            }
         });
         delayed.boxed()
     }

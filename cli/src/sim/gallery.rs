@@ -8,6 +8,7 @@ use semafence_sim::picture::{self, Options};
 use super::args::SimArgs;
 use super::finding::Shown;
 use super::verdict::Verdict;
+use crate::console::Console;
 use crate::failure::Failure;
 
 /// Refuses what could not be written, before anything is played for it.
@@ -20,8 +21,8 @@ pub(crate) fn check(args: &SimArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes the pictures that the options ask for, if there is something to show.
-pub(crate) fn hang(args: &SimArgs, verdict: &Verdict) -> Result<(), Failure> {
+/// Writes the pictures that the options ask for, if there is something to show, and says where they are.
+pub(crate) fn hang(args: &SimArgs, verdict: &Verdict, console: &Console) -> Result<(), Failure> {
     let Some(Shown { plan, outcome }) = &verdict.shown else {
         return Ok(());
     };
@@ -31,16 +32,26 @@ pub(crate) fn hang(args: &SimArgs, verdict: &Verdict) -> Result<(), Failure> {
         repeat: Some(verdict.source.repeat(plan)),
     };
     if let Some(path) = &args.html {
-        write(path, &picture::html(&outcome.history, &outcome.report, &options))?;
+        write(
+            path,
+            &picture::html(&outcome.history, &outcome.report, &options),
+            console,
+        )?;
     }
     if let Some(path) = &args.svg {
-        write(path, &picture::svg(&outcome.history, &outcome.report, &options))?;
+        write(
+            path,
+            &picture::svg(&outcome.history, &outcome.report, &options),
+            console,
+        )?;
     }
     Ok(())
 }
 
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    fs::write(path, text).map_err(|error| unwritable(path, &error))
+fn write(path: &Path, text: &str, console: &Console) -> Result<(), Failure> {
+    fs::write(path, text).map_err(|error| unwritable(path, &error))?;
+    console.note(&format!("the run is drawn in {}", path.display()));
+    Ok(())
 }
 
 /// Where a file will be, however that is written.

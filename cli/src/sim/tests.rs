@@ -123,7 +123,7 @@ fn the_picture_is_that_of_the_small_plan() {
         path.display()
     );
     let verdict = explored(&line, counting());
-    gallery::hang(&args(&line), &verdict).unwrap();
+    gallery::hang(&args(&line), &verdict, &CONSOLE).unwrap();
 
     let text = verdict.text();
     assert!(text.starts_with("Trace of the shrunk plan:\n"), "{text}");
@@ -157,9 +157,9 @@ fn a_picture_that_cannot_be_written_takes_no_finding_away() {
     let broken = explored(line, counting());
     let fine = explored(line_of_one, Options::default());
 
-    let drawn = gallery::hang(&args(line), &broken);
+    let drawn = gallery::hang(&args(line), &broken, &CONSOLE);
     assert_eq!(ended(&broken, drawn).unwrap_err().exit, exit::CHECKS_FAILED);
-    let drawn = gallery::hang(&args(line_of_one), &fine);
+    let drawn = gallery::hang(&args(line_of_one), &fine, &CONSOLE);
     assert_eq!(ended(&fine, drawn).unwrap_err().exit, exit::CONFIG);
 }
 

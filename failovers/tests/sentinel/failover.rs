@@ -30,6 +30,10 @@ with_every_driver! {
         println!("refreshed {refreshed:?} after the announcement, handed on after {:?}", announced.at.elapsed());
         assert!(refreshed < Duration::from_secs(1), "{refreshed:?}");
         assert!(handed.token() > token);
+        let counted = || holding.stats().failovers;
+        until("the failover is counted", || counted() > 0).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(counted(), 1);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use semafence_fred::{Failure, Fred, Inbox, LockBackend, Outcome, Wakeup};
+use semafence_fred::{Client, Failure, Fred, Inbox, LockBackend, LossReason, Outcome, Wakeup};
 use xtask::Server;
 
 use crate::support::{acquire, assert_error, claim, connections_made, fred, grant, on_every_server, options, until};
@@ -125,6 +125,28 @@ async fn a_lost_connection_is_back_soon_also_after_a_long_time_and_while_nobody_
 
     println!("connected {took:?} after the server was up");
     assert!(took < Duration::from_millis(600), "{took:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_is_counted_as_a_failover_and_a_lost_connection_is_not() {
+    let Some(server) = xtask::servers::any_server_or_skip() else {
+        return;
+    };
+    let client = Client::new(fred(&server)).unwrap();
+    let permit = client.mutex("counted").build().unwrap().lock_owned().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+
+    let before = connections_made(&server);
+    server.command(&["CLIENT", "KILL", "TYPE", "normal"]);
+    until(|| connections_made(&server) > before).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(client.stats().failovers, 0);
+
+    server.kill();
+    server.restart().unwrap();
+    until(|| client.stats().failovers > 0).await;
+    assert_eq!(client.stats().failovers, 1);
+    assert_eq!(permit.lost().await, LossReason::Forgotten);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -231,13 +231,13 @@ on_every_server! {
 }
 
 on_every_server! {
-    async fn a_database_that_does_not_exist_is_permanent(flavor) {
+    async fn a_database_that_does_not_exist_is_permanent_and_told_with_a_hint(flavor) {
         let server = Server::builder(flavor).start_or_skip()?;
 
         for protocol in [Protocol::Auto, Protocol::Resp2] {
             let redis = Redis::new(options(&server).db(16).protocol(protocol)).unwrap();
             let error = acquire(&redis, &claim("a")).await.unwrap_err();
-            assert_error(&error, Failure::Permanent, Outcome::NotApplied, "out of range");
+            assert_error(&error, Failure::Permanent, Outcome::NotApplied, "16 by default");
         }
     }
 }

@@ -20,6 +20,8 @@ const RECONNECT_PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Subscription {
     pub(super) wire: Wire,
     pub(super) server: ServerId,
+    /// That of the server when it confirmed.
+    incarnation: u64,
     channel: Vec<u8>,
     sender: mpsc::UnboundedSender<Wakeup>,
     state: Listening,
@@ -44,6 +46,7 @@ impl World {
         let subscription = Subscription {
             wire,
             server: ServerId::default(),
+            incarnation: 0,
             channel,
             sender,
             state: Listening::Connecting,
@@ -54,11 +57,23 @@ impl World {
 
     /// A server has confirmed a subscription.
     pub(super) fn subscribed(&mut self, id: u64, server: ServerId) {
-        if let Some(subscription) = self.subscriptions.get_mut(&id) {
-            subscription.state = Listening::Live;
-            subscription.server = server;
-        }
+        self.listens(id, server);
         self.count_listeners();
+    }
+
+    fn listens(&mut self, id: u64, server: ServerId) -> Option<&Subscription> {
+        let incarnation = self.node(server).incarnation();
+        let subscription = self.subscriptions.get_mut(&id)?;
+        subscription.state = Listening::Live;
+        subscription.server = server;
+        subscription.incarnation = incarnation;
+        Some(subscription)
+    }
+
+    /// The server that has last confirmed a subscription, and in which incarnation.
+    pub(crate) fn run_behind(&self, subscription: u64) -> Option<(ServerId, u64)> {
+        let subscription = self.subscriptions.get(&subscription)?;
+        Some((subscription.server, subscription.incarnation))
     }
 
     pub(crate) fn unsubscribe(&mut self, subscription: u64) {
@@ -152,10 +167,9 @@ impl World {
         if self.node(server).state != State::Up {
             return self.schedule(self.now + RECONNECT_PAUSE, Due::Reconnect(id));
         }
-        let subscription = self.subscriptions.get_mut(&id).expect("it was there a moment ago");
-        subscription.state = Listening::Live;
-        subscription.server = server;
-        let _gone_is_fine = subscription.sender.send(Wakeup::Missed);
+        if let Some(subscription) = self.listens(id, server) {
+            let _gone_is_fine = subscription.sender.send(Wakeup::Missed);
+        }
         self.count_listeners();
         self.marks.hit("a subscription came back after a break");
     }

@@ -111,6 +111,46 @@ fn what_a_failover_forgot_is_told_at_the_reconnect_and_not_at_the_next_refresh()
 }
 
 #[test]
+fn a_failover_is_counted_once_and_a_reconnect_to_the_same_server_not_at_all() {
+    in_world(1, |sim| async move {
+        let (client, site) = (sim.client(), deployment(&sim));
+        let semaphore = |permits| client.semaphore("name", permits).ttl(TTL * 10).build().unwrap();
+        let [first, second] = [semaphore(9), semaphore(9)];
+        let permits = (first.acquire().await.unwrap(), second.acquire().await.unwrap());
+        sleep(TTL * 2).await;
+
+        client.backend().process().partition();
+        sleep(TTL).await;
+        client.backend().process().repair();
+        sleep(TTL).await;
+        assert_eq!(client.stats().failovers, 0);
+
+        site.failover(Duration::ZERO).await;
+        sleep(TTL).await;
+        assert_eq!(client.stats().failovers, 1);
+        assert!(permits.0.is_held() && permits.1.is_held());
+    });
+}
+
+#[test]
+fn failovers_are_counted_from_the_first_permit_on_also_while_nothing_is_held() {
+    in_world(1, |sim| async move {
+        let (holder, looker, site) = (sim.client(), sim.client(), deployment(&sim));
+        let mutex = holder.mutex("name").build().unwrap();
+        mutex.lock().await.unwrap().release().await.unwrap();
+        sleep(TTL).await;
+
+        site.failover(Duration::ZERO).await;
+        sleep(TTL).await;
+        site.master().restart(Persistence::Kept);
+        sleep(TTL).await;
+
+        looker.status("name").await.unwrap();
+        assert_eq!((holder.stats().failovers, looker.stats().failovers), (2, 0));
+    });
+}
+
+#[test]
 fn a_failover_that_loses_nothing_keeps_every_permit() {
     in_world(2, |sim| async move {
         let client = sim.client();
