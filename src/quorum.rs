@@ -55,7 +55,8 @@ use unsettled::Unsettled;
 /// [drift allowance](crate::Config) and servers that restart without their data have a
 /// [grace](crate::Config::failover_grace), which is the default here. A new deployment, and each server that comes back, grants
 /// nothing for that long. Tokens are unique per name and larger than that of every grant that had returned before this one was
-/// requested, as long as the servers' clocks agree within an hour.
+/// requested, as long as the servers' clocks agree within an hour; where most of them forget soon after they began, within
+/// nine tenths of the time since.
 ///
 /// # Differences from one server
 ///

@@ -209,14 +209,14 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         None,
         &[AtMostLimit, ExclusiveSlot],
         &[Quorum],
-        (Quorum, 1),
+        (Quorum, 4),
     ),
     mutant(
         "votes_for_any_slots_count",
         None,
         &[AtMostLimit, ExclusiveSlot],
         &[Quorum],
-        (Quorum, 1),
+        (Quorum, 55),
     ),
     mutant(
         "one_round_whatever_servers_knew",
@@ -230,13 +230,13 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         None,
         &[TokenOrder, TokenUnique, FenceAccepts],
         &[Quorum],
-        (Quorum, 1),
+        (Quorum, 8),
     ),
     mutant(
         "a_minority_keeps_a_lease",
         None,
         &[AtMostLimit, ExclusiveSlot],
         &[Quorum],
-        (Quorum, 1),
+        (Quorum, 44),
     ),
 ];

@@ -636,7 +636,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         &[AtMostLimit, ExclusiveSlot],
         &[Quorum],
-        (Quorum, 1),
+        (Quorum, 5),
     ),
     mutant(
         "a_server_votes_without_the_guard",
@@ -648,7 +648,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         TOKENS,
         &[Quorum],
-        (Quorum, 1),
+        (Quorum, 65),
     ),
     mutant(
         "a_server_does_not_say_what_it_knew_before",
@@ -672,6 +672,6 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         &[AtMostLimit, ExclusiveSlot, NothingLeft],
         &[Quorum],
-        (Quorum, 1),
+        (Quorum, 93),
     ),
 ];

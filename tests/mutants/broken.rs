@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use semafence::{
-    Acknowledgement, Added, Addition, Attempt, BackendError, Claim, Clock, FencingToken, Grant, HolderId, Inbox,
-    LockBackend, Name, Queueing, Reconnect, Standing, Status, Timestamp, Wakeup,
+    Acknowledgement, Added, Addition, Attempt, BackendError, Ballot, Claim, Clock, FencingToken, Grant, HolderId,
+    Inbox, LockBackend, Name, Queueing, Reconnect, Standing, Status, Timestamp, Vote, Wakeup,
 };
 use semafence_sim::SimClock;
 
@@ -204,6 +204,11 @@ impl LockBackend for Broken {
             _ => {}
         }
         Ok(attempt)
+    }
+
+    /// No clause is about one server of a quorum.
+    async fn vote(&self, claim: &Claim, queueing: Queueing, ballot: &Ballot) -> Result<Vote, BackendError> {
+        self.inner.vote(claim, queueing, ballot).await
     }
 
     async fn refresh(&self, claims: &[Claim]) -> Vec<Result<Standing, BackendError>> {

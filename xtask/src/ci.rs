@@ -63,6 +63,11 @@ fn explored_histories(steps: &mut Steps) {
     let program = ["run", "--quiet", "--release", "--package", "semafence-cli", "--", "sim"];
     let seeds = ["--seed", "1", "--runs", "6000"];
     steps.run("explored histories", || succeeds(cargo(&program).args(seeds)));
+    // Chosen by no seed; each history takes as long as that of several servers does.
+    let of_several = ["--profile", "quorum", "--seed", "1", "--runs", "600"];
+    steps.run("explored histories of a quorum", || {
+        succeeds(cargo(&program).args(of_several))
+    });
 }
 
 /// Searches for every mutant from the first seed on, not only where it was caught before.

@@ -26,6 +26,8 @@ async fn recorded(server: &Server, meanwhile: impl AsyncFnOnce(&Scribe)) -> Hist
         hold: Duration::from_millis(80),
         think: Duration::from_millis(40),
         grace: false,
+        servers: 1,
+        apart: Duration::ZERO,
         replicas: 0,
         acks: 0,
         stepless: false,

@@ -67,7 +67,8 @@ impl Contender for LockManager {
 
     fn pair(&self, task: usize) -> Pair<'_> {
         Box::pin(async move {
-            let lock = self.lock(format!("rslock{task}"), TTL).await.expect("the lock is free");
+            let name = format!("rslock{task}");
+            let lock = self.lock(name.as_str(), TTL).await.expect("the lock is free");
             self.unlock(&lock).await;
         })
     }

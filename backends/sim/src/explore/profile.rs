@@ -172,6 +172,15 @@ impl FromStr for Profile {
     }
 }
 
+/// Whether the independent servers of a run have been there for long, and their clocks are far apart.
+pub(super) fn is_aged(seed: u64) -> bool {
+    draw(seed, &[0xa9ed]).is_multiple_of(4)
+}
+
+fn forgets_its_generation(verb: &Verb) -> bool {
+    matches!(verb, Verb::Crash { .. } | Verb::FlushAll | Verb::Restart { .. })
+}
+
 /// Draws the parts of faults; each part of each fault has a number of its own, so that none depends on another.
 struct Dice {
     seed: u64,
@@ -532,7 +541,13 @@ impl Dice {
             let at = start + self.time(number, 1, 0, 1_500);
             Fault { at, verb }
         };
-        let mut faults: Vec<Fault> = match self.pick(30, 1, 0, 4) {
+        // Where clocks are far apart servers forget once, and nowhere soon after a restart: clocks have to catch up before.
+        let kind = if self.is_aged() {
+            self.pick(30, 1, 2, 3)
+        } else {
+            self.pick(30, 1, 0, 4)
+        };
+        let mut faults: Vec<Fault> = match kind {
             // What befalls one server befalls another soon after: where it is cut off from, and what forgets, differs.
             0 => (31..34 + count)
                 .map(|number| {
@@ -565,8 +580,13 @@ impl Dice {
                 },
             )],
         };
-        faults.extend((1..=count).map(|number| self.early(number, self.of_several(number))));
+        let others = (1..=count).map(|number| self.early(number, self.of_several(number)));
+        faults.extend(others.filter(|fault| !matches!(kind, 2 | 3) || !forgets_its_generation(&fault.verb)));
         faults
+    }
+
+    fn is_aged(&self) -> bool {
+        is_aged(self.seed)
     }
 
     /// Every client dies, and while none is there servers forget.
@@ -587,11 +607,13 @@ impl Dice {
     /// What befalls independent servers and their clients.
     fn of_several(&self, fault: u64) -> Verb {
         let length = self.time(fault, 3, 100, 4_000);
+        // Not both: tokens after a restart are seconds ahead of what a server can tell that has forgotten even that.
+        let forgets = self.pick(30, 2, 0, 1) == 0;
         match self.pick(fault, 60, 0, 9) {
-            0 => Verb::Crash { length },
-            1 | 2 => Verb::Restart { length },
-            3 => Verb::Freeze { length },
-            4 => Verb::FlushAll,
+            0..=2 if forgets => Verb::Restart { length },
+            0..=2 => Verb::Crash { length },
+            3 if forgets => Verb::FlushAll,
+            3 | 4 => Verb::Freeze { length },
             5 => Verb::Partition {
                 client: self.client(fault),
                 length,

@@ -111,16 +111,23 @@ pub fn run_with(plan: &Plan, options: &Options) -> Outcome {
     }
 }
 
-/// Independent servers show other times, as far as the order of tokens allows: within an hour.
+/// How long servers have been there, where their clocks are far apart.
+const AGE_US: i64 = 5_000_000_000;
+
+/// Independent servers show other times, as far as the order of tokens allows: within the time that they have been there, and
+/// within an hour.
 fn set_clocks_apart(sim: &Sim, setting: &Setting) {
-    const APART_MS: u64 = 3_600_000;
-    if setting.servers == 1 {
-        return;
-    }
+    let apart_us = u64::try_from(setting.apart.as_micros()).expect("an hour is short");
     for site in 0..setting.servers {
-        let drawn = draw(sim.seed(), &[0xc10c, 1, u64::from(site)]) % APART_MS;
-        let by_ms = i64::try_from(drawn).expect("an hour is short") - 1_800_000;
-        sim.deployment(site).master().step_clock_us(by_ms * 1_000);
+        let server = sim.deployment(site).master();
+        let drawn = draw(sim.seed(), &[0xc10c, 1, u64::from(site)]) % (apart_us + 1);
+        let by_us = i64::try_from(drawn).expect("an hour is short");
+        if setting.apart > Duration::from_secs(60) {
+            server.step_clock_us(-AGE_US);
+            server.begin_generation();
+            server.step_clock_us(AGE_US);
+        }
+        server.step_clock_us(by_us);
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use semafence::Strategy;
 
-use super::profile::Profile;
+use super::profile::{Profile, is_aged};
 use crate::random::draw;
 
 /// What clients do, drawn from a seed.
@@ -30,6 +30,8 @@ pub struct Setting {
     pub grace: bool,
     /// Independent servers, a majority of which decides.
     pub servers: u32,
+    /// How far the clocks of independent servers show other times, at most.
+    pub apart: Duration,
     /// Replicas of the server.
     pub replicas: u32,
     /// How many replicas a grant waits for.
@@ -84,6 +86,12 @@ impl Setting {
                 1 + 2 * small(15, 1, 2)
             } else {
                 1
+            },
+            apart: match profile {
+                Profile::Quorum if is_aged(seed) => Duration::from_secs(3_600),
+                // Less than the time in which servers that forget grant nothing.
+                Profile::Quorum => Duration::from_millis(900),
+                _ => Duration::ZERO,
             },
             replicas,
             acks: if pick(12, 0, 3) == 0 {
