@@ -110,6 +110,14 @@ impl BackendError {
         }
     }
 
+    /// The same where something was applied before.
+    pub(crate) fn into_unknown(self) -> Self {
+        Self {
+            outcome: Outcome::Unknown,
+            ..self
+        }
+    }
+
     pub(crate) fn source_as<E: StdError + 'static>(&self) -> Option<&E> {
         self.source.downcast_ref()
     }

@@ -104,6 +104,10 @@ impl<'a, B: LockBackend> Election<'a, B> {
             let agreed = self.agree(&mut answers, &mut rest, &slots, ballot.token, took).await;
             if agreed && let Some(grant) = self.confirmed(&answers, &slots).await? {
                 let won = Resolution::Won(grant.slots.clone(), grant.token);
+                // A second round has put everything in order that was answered before.
+                if ballot.token != Some(grant.token) {
+                    answers = Answers::none(answers.0.len());
+                }
                 self.settle(&answers, rest, &won);
                 return Ok(Round::Decided(Attempt::Granted(grant)));
             }
@@ -187,7 +191,8 @@ impl<'a, B: LockBackend> Election<'a, B> {
                 return Ok(Some(tally.grant(slots, token)));
             }
             if answers.given().count() < self.quorum.majority() {
-                return Err(self.quorum.no_majority(&answers));
+                // Whatever becomes of this round, the one before has been applied.
+                return Err(self.quorum.no_majority(&answers).into_unknown());
             }
             if tally.won().is_none() {
                 return Ok(None);
@@ -256,8 +261,9 @@ impl<'a, B: LockBackend> Election<'a, B> {
     /// Puts what servers have voted in order with what was decided: now of those that have answered, and later of the rest.
     fn settle(&self, answers: &Answers<Vote>, rest: Rest<Vote>, resolution: &Resolution) {
         let settler = Settler::new(self, resolution);
-        for (index, vote) in answers.by_server() {
-            if let Some(work) = settler.put_in_order(index, Ok(vote.clone())) {
+        for (index, answer) in answers.0.iter().enumerate() {
+            let work = answer.clone().and_then(|answer| settler.put_in_order(index, answer));
+            if let Some(work) = work {
                 tokio::spawn(work);
             }
         }

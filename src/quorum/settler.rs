@@ -71,7 +71,10 @@ impl<B: LockBackend> Settler<B> {
         vote: Result<Vote, BackendError>,
     ) -> Option<BoxFuture<'static, ()>> {
         match (&self.resolution, vote) {
-            (Resolution::Nothing, Err(error)) if error.outcome() == Outcome::Unknown => Some(self.bury(server)),
+            // It may have voted. A tombstone would end the wait of a claim that asks again.
+            (Resolution::Nothing, Err(error)) if error.outcome() == Outcome::Unknown => {
+                Some(self.hold(server, Vec::new()))
+            }
             (Resolution::Nothing, Ok(Vote::Cast(..) | Vote::Queued(..))) => Some(self.hold(server, Vec::new())),
             (Resolution::Waits(ticket), Ok(Vote::Cast(..))) => Some(self.give_back(server, *ticket)),
             (Resolution::Waits(ticket), Ok(Vote::Queued(_, drawn, _))) if *ticket != Some(drawn) => {
@@ -99,26 +102,15 @@ impl<B: LockBackend> Settler<B> {
         let given_back_at = quorum.clock.now() + KEPT_MAX.mul_f64(self.chance);
         Box::pin(async move {
             quorum.clock.sleep_until(given_back_at).await;
+            // Before it is looked whether the claim waits: its release looks the other way round.
+            let settling = quorum.unsettled.begin(claim.holder, server);
             if !quorum.mail.is_current(claim.holder, ask) {
                 return;
             }
             quorum.mail.give_back(claim.holder, ask, server);
-            let settling = quorum.unsettled.begin(claim.holder, server);
             let backend = Arc::clone(&quorum.nodes[server].backend);
             let _it_ends_with_its_ttl = cast_ballot(backend, claim, queueing, ballot).await;
             drop(settling);
-        })
-    }
-
-    /// Where it is not known whether a server has voted, a tombstone keeps the vote from counting.
-    fn bury(&self, server: usize) -> BoxFuture<'static, ()> {
-        let backend = Arc::clone(&self.quorum.nodes[server].backend);
-        let claim = Claim {
-            doubtful: true,
-            ..(*self.claim).clone()
-        };
-        Box::pin(async move {
-            let _it_ends_with_its_ttl = backend.release(&claim).await;
         })
     }
 

@@ -422,3 +422,23 @@ fn a_server_that_forgot_its_vote_takes_nobody_else_in() {
         assert!(!(rival_holds && held.is_held()), "two hold one slot");
     });
 }
+
+/// What gives back the votes of an attempt that failed must not end the wait that goes on.
+#[test]
+fn a_wait_goes_on_when_servers_that_hung_answer_again() {
+    for hang in [300, 700, 2_000, 5_000].map(Duration::from_millis) {
+        run_with_deployments(10, 3, 0, |sim| async move {
+            past_the_first_grace(&sim).await;
+            let client = client(&sim);
+            (0..2).for_each(|site| sim.deployment(site).master().freeze());
+            let waiting = tokio::spawn(async move { semaphore(&client, 1).acquire_owned().await });
+            sleep(&sim, hang).await;
+            assert!(!waiting.is_finished());
+
+            (0..2).for_each(|site| sim.deployment(site).master().thaw());
+
+            let permit = waiting.await.unwrap().unwrap();
+            assert!(permit.is_held());
+        });
+    }
+}
