@@ -4,9 +4,10 @@
 -- KEYS  the eight of common.lua
 -- ARGV  1 client time, us, 0 for the server's, -1: stepless  2 grace, ms, as in acquire.lua
 --       then for each lease: holder, ttl in ms, token or 0 for whichever, and what was granted, or nothing where there is
---       no grace: weight, limit, window in ms, inbox, slots, meta, separated by spaces
+--       no grace: weight, limit, window in ms, inbox, slots, meta, separated by spaces; or = and the slots
 -- Reply for each lease: 1 held  2 waiting in the queue  3 taken by force  0 absent
 --
+-- Why slots are compared where a claim has voted: a token is proposed for whatever slots a server gives.
 -- Why it sweeps: a heartbeat of one holder is what frees the slots of another that died.
 -- Why it compares tokens: a server that forgot a grant may have given the claim another one since, with other slots: to
 -- its place in the queue, or to a late copy of its acquire. Its client knows nothing of that.
@@ -86,6 +87,16 @@ local function adopter()
   end
 end
 
+local function is_named(granted) return string.sub(granted, 1, 1) == '=' end
+
+-- Whether this is the grant that its client means. A server of a quorum may have voted for other slots under that token.
+local function is_same(text, token, granted)
+  local its_token, slots = grant_of(text)
+  if token ~= '0' and its_token ~= token then return false end
+  local ranges = string.match(slots, '^(.-);')
+  return not ranges or not is_named(granted) or granted == '=' .. ranges
+end
+
 for i = 3, #ARGV, 4 do
   local id, ttl, token, granted = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2], ARGV[i + 3]
   local kind = kind_of(state[id])
@@ -95,7 +106,7 @@ for i = 3, #ARGV, 4 do
     if id ~= alive and not (expiry and tonumber(expiry) > now) then
       end_lease(id, state[id])
       freed = true
-    elseif token == '0' or grant_of(state[id]) == token then
+    elseif is_same(state[id], token, granted) then
       leases[#leases + 1] = now + ttl + slack
       leases[#leases + 1] = id
       longest = math.max(longest, ttl)
@@ -106,7 +117,7 @@ for i = 3, #ARGV, 4 do
   elseif kind == 'f' then
     answer = 3
   end
-  if may_take_in and granted ~= '' and (answer == 0 and kind ~= 't' or answer == 2) then
+  if may_take_in and granted ~= '' and not is_named(granted) and (answer == 0 and kind ~= 't' or answer == 2) then
     answer = adopter()(id, ttl, token, granted) and 1 or 0
   end
   reply[#reply + 1] = answer

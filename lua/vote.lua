@@ -19,7 +19,8 @@
 -- Why the last token before a vote is kept in its record: whether the proposal was above it decides, and must be answered
 -- again to a claim whose answer was lost.
 -- Why the latest proposal is kept there, too: a claim that asks again proposes more each time, so an earlier ballot that
--- arrives late takes nothing from a later one.
+-- arrives late takes no slot from a later one.
+-- Why it votes for nobody within a grace, not even for who is on record: its record may be older than what it has forgotten.
 -- Why slots that are named pass the queue: their claim holds them elsewhere already.
 
 local id = ARGV[1]
@@ -166,6 +167,8 @@ local text = state[id]
 local kind = kind_of(text)
 
 if kind == 'h' then
+  -- What a server that has restarted remembers may be older than what it has forgotten.
+  if grace_left() > 0 then return busy() end
   local expiry = redis.call('ZSCORE', KEYS[2], id)
   local is_alive = expiry and tonumber(expiry) > now
   if is_alive and is_as_wanted(text) then return confirm() end

@@ -330,7 +330,7 @@ impl<'a> Acquisition<'a> {
     /// Waits a while after a transient failure; anything else ends the acquisition. The pause counts from when the attempt
     /// began: whoever has waited for a server all the time must not be asleep when it is there again.
     async fn put_up_with(&mut self, error: BackendError, began: Instant, troubles: &mut Backoff) -> Result<(), Error> {
-        if !error.is_transient() {
+        if !error.is_to_be_tried_again() {
             return Err(self.failed(error));
         }
         trace::acquire_failed(&self.terms.name, &error);

@@ -40,6 +40,8 @@ pub struct BackendError {
     failure: Failure,
     outcome: Outcome,
     source: Arc<dyn StdError + Send + Sync>,
+    /// An acquire is over with it.
+    is_final: bool,
 }
 
 impl BackendError {
@@ -49,6 +51,7 @@ impl BackendError {
             failure,
             outcome,
             source: source.into().into(),
+            is_final: false,
         }
     }
 
@@ -99,15 +102,14 @@ impl BackendError {
         self.failure == Failure::Transient
     }
 
-    /// The same for who does not want to try again.
-    pub(crate) fn into_permanent(self) -> Self {
-        Self {
-            failure: match self.failure {
-                Failure::Transient => Failure::Permanent,
-                failure => failure,
-            },
-            ..self
-        }
+    /// The same for who does not want to wait: an acquire does not try again.
+    pub(crate) fn into_final(self) -> Self {
+        Self { is_final: true, ..self }
+    }
+
+    /// Whether an acquire is to try again.
+    pub(crate) fn is_to_be_tried_again(&self) -> bool {
+        self.is_transient() && !self.is_final
     }
 
     /// The same where something was applied before.

@@ -24,6 +24,7 @@ mod election;
 mod horizon;
 mod mail;
 mod no_majority;
+mod paces;
 mod poll;
 mod settler;
 mod standings;
@@ -37,6 +38,7 @@ use answers::Answers;
 use election::Election;
 use horizon::Horizon;
 use mail::Mail;
+use paces::Paces;
 use poll::Poll;
 use tally::Tally;
 use unsettled::Unsettled;
@@ -91,6 +93,7 @@ pub struct Quorum<B> {
     clock: Arc<dyn Clock>,
     horizon: Arc<Horizon>,
     mail: Arc<Mail>,
+    paces: Arc<Paces>,
     unsettled: Arc<Unsettled>,
     fails_at_once: bool,
 }
@@ -137,6 +140,7 @@ impl<B: LockBackend> Quorum<B> {
             mail: Arc::new(Mail::new(nodes.len() / 2 + 1)),
             nodes,
             clock,
+            paces: Arc::default(),
             unsettled: Arc::default(),
             fails_at_once: false,
         }
@@ -152,8 +156,8 @@ impl<B: LockBackend> Quorum<B> {
         }
     }
 
-    /// Whether an acquire fails at once when no majority answers, instead of trying again for as long as it may wait.
-    /// Default: no.
+    /// Whether an acquire fails at once when no majority answers, instead of trying again for as long as it may wait. The
+    /// error is transient all the same: the next call may succeed. Default: no.
     #[must_use]
     pub fn fail_at_once(mut self, fails_at_once: bool) -> Self {
         self.fails_at_once = fails_at_once;
@@ -205,7 +209,7 @@ impl<B: LockBackend> Quorum<B> {
     ) -> Poll<T> {
         let nodes = self.nodes.iter().enumerate();
         let questions = nodes.map(|(index, node)| Some(question(index, Arc::clone(&node.backend))));
-        Poll::begin(&self.clock, self.majority(), questions)
+        Poll::begin(&self.clock, self.majority(), &self.paces, questions)
     }
 
     /// Asks every server the same, and waits for the answers of all that are not much slower than the majority.
@@ -229,6 +233,10 @@ impl<B: LockBackend> Quorum<B> {
 
     fn no_majority<T>(&self, answers: &Answers<T>) -> BackendError {
         NoMajority::of(&self.nodes, self.majority(), answers).into_error()
+    }
+
+    fn as_told(&self, error: BackendError) -> BackendError {
+        if self.fails_at_once { error.into_final() } else { error }
     }
 
     fn handles(&self) -> Arc<[Node<Arc<dyn LockBackend>>]> {
@@ -260,13 +268,7 @@ const SURVEY_MAX: Duration = OPERATION_TIMEOUT_MAX;
 impl<B: LockBackend> LockBackend for Quorum<B> {
     async fn acquire(&self, claim: &Claim, queueing: Queueing) -> Result<Attempt, BackendError> {
         let answer = Election::new(self, claim, queueing).decide().await;
-        answer.map_err(|error| {
-            if self.fails_at_once {
-                error.into_permanent()
-            } else {
-                error
-            }
-        })
+        answer.map_err(|error| self.as_told(error))
     }
 
     async fn refresh(&self, claims: &[Claim]) -> Vec<Result<Standing, BackendError>> {
@@ -278,7 +280,7 @@ impl<B: LockBackend> LockBackend for Quorum<B> {
         });
         let majority = self.majority();
         let is_decided = |answers: &Answers<_>| standings::are_decided(answers, claims.len(), majority);
-        poll.until(self.clock.now() + limit, is_decided).await;
+        poll.until_decided(self.clock.now() + limit, is_decided).await;
         let (answers, rest) = poll.into_parts();
         rest.detach();
         standings::heal(self, claims, &answers);
@@ -294,18 +296,18 @@ impl<B: LockBackend> LockBackend for Quorum<B> {
         self.mail.end(claim.holder);
         let mut poll = self.ask(|index, node| {
             let claim = Claim {
-                doubtful: claim.doubtful || self.unsettled.has(claim.holder, index),
+                doubtful: self.unsettled.release(claim.holder, index) || claim.doubtful,
                 ..claim.clone()
             };
             Box::pin(async move { node.release(&claim).await })
         });
         let majority = self.majority();
         let is_decided = |answers: &Answers<_>| standings::decide(answers, majority).is_some();
-        poll.until(self.clock.now() + claim.timeout(), is_decided).await;
+        poll.until_decided(self.clock.now() + claim.timeout(), is_decided).await;
         let (answers, rest) = poll.into_parts();
         rest.detach();
         let answers = self.with_majority(answers)?;
-        Ok(standings::decide(&answers, majority).unwrap_or_else(|| standings::mixed(&answers)))
+        Ok(standings::decide(&answers, majority).unwrap_or_else(|| standings::released(&answers)))
     }
 
     fn fails_over(&self) -> bool {
@@ -319,7 +321,8 @@ impl<B: LockBackend> LockBackend for Quorum<B> {
     }
 
     async fn notify(&self, inbox: Inbox) -> Result<BoxStream<'static, Wakeup>, BackendError> {
-        Mail::subscribe(self, inbox).await
+        let wakeups = Mail::subscribe(self, inbox).await;
+        wakeups.map_err(|error| self.as_told(error))
     }
 
     fn reconnects(&self) -> BoxStream<'static, Reconnect> {
@@ -383,6 +386,7 @@ impl<B: LockBackend> LockBackend for Quorum<B> {
             clock: Arc::clone(&self.clock),
             horizon: Arc::clone(&self.horizon),
             mail: Arc::clone(&self.mail),
+            paces: Arc::clone(&self.paces),
             unsettled: Arc::clone(&self.unsettled),
             fails_at_once: false,
         })
@@ -396,6 +400,7 @@ impl<B> Clone for Quorum<B> {
             clock: Arc::clone(&self.clock),
             horizon: Arc::clone(&self.horizon),
             mail: Arc::clone(&self.mail),
+            paces: Arc::clone(&self.paces),
             unsettled: Arc::clone(&self.unsettled),
             fails_at_once: self.fails_at_once,
         }

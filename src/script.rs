@@ -233,7 +233,8 @@ pub fn refresh<'a>(claims: impl IntoIterator<Item = &'a Claim>) -> Invocation {
         let invocation = invocation.arg(claim.holder).arg(claim.ttl.as_millis()).arg(token);
         match &claim.grant {
             Some(grant) if !claim.grace.is_zero() => invocation.arg(Forgettable { claim, grant }),
-            _ => invocation.arg(""),
+            Some(grant) => invocation.arg(format_args!("={}", Ranges(&grant.slots))),
+            None => invocation.arg(""),
         }
     })
 }

@@ -11,6 +11,15 @@ impl<T> Answers<T> {
         Self((0..servers).map(|_| None).collect())
     }
 
+    /// Takes in the answers of a later round; one that failed tells nothing new.
+    pub(super) fn update(&mut self, later: Self) {
+        for (place, answer) in self.0.iter_mut().zip(later.0) {
+            if place.is_none() || matches!(answer, Some(Ok(_))) {
+                *place = answer.or(place.take());
+            }
+        }
+    }
+
     /// The answers that are no errors.
     pub(super) fn given(&self) -> impl Iterator<Item = &T> + Clone {
         self.by_server().map(|(_, answer)| answer)

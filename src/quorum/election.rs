@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, join_all};
 
 use super::answers::Answers;
 use super::poll::{Poll, Rest};
@@ -93,7 +93,7 @@ impl<'a, B: LockBackend> Election<'a, B> {
             replaces: false,
         };
         let mut poll = self.vote(self.everyone(), self.queueing, &ballot);
-        poll.until(self.deadline, |answers| self.tally(answers).is_decided())
+        poll.until(self.deadline, |answers| self.tally(answers).is_decided(ballot.token))
             .await;
         let took = poll.took();
         let (mut answers, mut rest) = poll.into_parts();
@@ -102,26 +102,28 @@ impl<'a, B: LockBackend> Election<'a, B> {
         let leading = self.tally(&answers).leading().map(<[u32]>::to_vec);
         if let Some(slots) = leading {
             let agreed = self.agree(&mut answers, &mut rest, &slots, ballot.token, took).await;
-            if agreed && let Some(grant) = self.confirmed(&answers, &slots).await? {
+            if agreed && let Some(grant) = self.confirmed(&mut answers, &mut rest, &slots, ballot.token).await? {
                 let won = Resolution::Won(grant.slots.clone(), grant.token);
-                // A second round has put everything in order that was answered before.
-                if ballot.token != Some(grant.token) {
-                    answers = Answers::none(answers.0.len());
-                }
-                self.settle(&answers, rest, &won);
+                self.settle(&answers, rest, &won).await;
                 return Ok(Round::Decided(Attempt::Granted(grant)));
             }
         }
         if answers.given().count() < self.quorum.majority() {
-            self.settle(&answers, rest, &Resolution::Nothing);
-            return Err(self.quorum.no_majority(&answers));
+            let error = self.quorum.no_majority(&answers);
+            // Who waits asks again at once, or is released; what is given back would overtake that.
+            if self.queueing == Queueing::Never {
+                self.settle(&answers, rest, &Resolution::Nothing).await;
+            } else {
+                rest.detach();
+            }
+            return Err(error);
         }
         let round = self.without(&answers, took);
         let resolution = match &round {
             Round::Decided(Attempt::Queued(_)) => Resolution::Waits(self.tally(&answers).ticket()),
             _ => Resolution::Nothing,
         };
-        self.settle(&answers, rest, &resolution);
+        self.settle(&answers, rest, &resolution).await;
         Ok(round)
     }
 
@@ -154,17 +156,21 @@ impl<'a, B: LockBackend> Election<'a, B> {
             .await;
         let (changed, rest) = poll.into_parts();
         late.join(rest);
-        for (place, answer) in answers.0.iter_mut().zip(changed.0) {
-            *place = answer.or(place.take());
-        }
+        answers.update(changed);
         self.tally(answers).won().is_some()
     }
 
     /// The grant of what a majority voted for: at once where the token is above all that this majority knew, else once a
     /// majority has confirmed a larger one. `None` where the votes are gone meanwhile.
-    async fn confirmed(&self, answers: &Answers<Vote>, slots: &[u32]) -> Result<Option<Grant>, BackendError> {
+    async fn confirmed(
+        &self,
+        answers: &mut Answers<Vote>,
+        late: &mut Rest<Vote>,
+        slots: &[u32],
+        proposed: Option<FencingToken>,
+    ) -> Result<Option<Grant>, BackendError> {
         let tally = self.tally(answers);
-        if let Some(token) = tally.token_for(slots) {
+        if let Some(token) = tally.token_again(slots, proposed) {
             return Ok(Some(tally.grant(slots, token)));
         }
         let mut floor = tally.last_token();
@@ -179,28 +185,28 @@ impl<'a, B: LockBackend> Election<'a, B> {
             let mut poll = self.vote(self.everyone(), Queueing::Never, &ballot);
             let is_decided = |answers: &Answers<Vote>| {
                 let tally = self.tally(answers);
-                tally.token_for(slots) == Some(token) || tally.won().is_none() && tally.is_decided()
+                tally.token_for(slots) == Some(token) || tally.won().is_none() && tally.is_decided(Some(token))
             };
             poll.until(self.deadline, is_decided).await;
             let took = poll.took();
-            let (answers, rest) = poll.into_parts();
-            rest.detach();
-            self.hear(&answers, took)?;
-            let tally = self.tally(&answers);
-            if tally.token_for(slots) == Some(token) {
-                return Ok(Some(tally.grant(slots, token)));
-            }
-            if answers.given().count() < self.quorum.majority() {
+            let (confirmed, rest) = poll.into_parts();
+            late.join(rest);
+            self.hear(&confirmed, took)?;
+            let tally = self.tally(&confirmed);
+            let grant = (tally.token_for(slots) == Some(token)).then(|| tally.grant(slots, token));
+            let (is_lost, last) = (tally.won().is_none(), tally.last_token());
+            if confirmed.given().count() < self.quorum.majority() {
                 // Whatever becomes of this round, the one before has been applied.
-                return Err(self.quorum.no_majority(&answers).into_unknown());
+                return Err(self.quorum.no_majority(&confirmed).into_unknown());
             }
-            if tally.won().is_none() {
-                return Ok(None);
+            answers.update(confirmed);
+            if grant.is_some() || is_lost {
+                return Ok(grant);
             }
             if self.quorum.clock.now() >= self.deadline {
                 return Err(BackendError::timed_out(self.claim.timeout()));
             }
-            floor = tally.last_token();
+            floor = last;
         }
     }
 
@@ -226,7 +232,7 @@ impl<'a, B: LockBackend> Election<'a, B> {
         let has_all = self.quorum.mail.hold(self.claim.holder, voters.map(|(index, _)| index));
         let mut queued = tally.place().unwrap_or(Queued {
             place: 1,
-            look_after: SPLIT_PAUSE,
+            look_after: tally.busy().map_or(SPLIT_PAUSE, |busy| busy.look_after),
             waiters: 1,
             is_new: false,
         });
@@ -259,12 +265,19 @@ impl<'a, B: LockBackend> Election<'a, B> {
     }
 
     /// Puts what servers have voted in order with what was decided: now of those that have answered, and later of the rest.
-    fn settle(&self, answers: &Answers<Vote>, rest: Rest<Vote>, resolution: &Resolution) {
+    ///
+    /// A claim that does not wait and has nothing waits for that: its program may end.
+    async fn settle(&self, answers: &Answers<Vote>, rest: Rest<Vote>, resolution: &Resolution) {
         let settler = Settler::new(self, resolution);
-        for (index, answer) in answers.0.iter().enumerate() {
-            let work = answer.clone().and_then(|answer| settler.put_in_order(index, answer));
-            if let Some(work) = work {
-                tokio::spawn(work);
+        let answered = answers.0.iter().enumerate();
+        let answered = answered.filter_map(|(index, answer)| Some((index, answer.clone()?)));
+        let work = answered.filter_map(|(index, answer)| settler.put_in_order(index, answer));
+        let work: Vec<_> = work.map(tokio::spawn).collect();
+        if self.queueing == Queueing::Never && matches!(resolution, Resolution::Nothing) {
+            tokio::select! {
+                biased;
+                _done = join_all(work) => {}
+                () = self.quorum.clock.sleep_until(self.deadline) => {}
             }
         }
         let silent = answers.0.iter().enumerate().filter(|(_, answer)| answer.is_none());
@@ -278,16 +291,16 @@ impl<'a, B: LockBackend> Election<'a, B> {
     fn vote(&self, servers: Vec<usize>, queueing: Queueing, ballot: &Ballot) -> Poll<Vote> {
         let questions = self.quorum.nodes.iter().enumerate().map(|(index, node)| {
             let asked = servers.contains(&index);
-            asked.then(|| {
-                cast_ballot(
-                    Arc::clone(&node.backend),
-                    Arc::clone(&self.claim),
-                    queueing,
-                    ballot.clone(),
-                )
-            })
+            let settling = asked.then(|| self.quorum.unsettled.begin(self.claim.holder, index))?;
+            let (node, claim) = (Arc::clone(&node.backend), Arc::clone(&self.claim));
+            Some(settling.until(cast_ballot(node, claim, queueing, ballot.clone())))
         });
-        Poll::begin(&self.quorum.clock, self.quorum.majority(), questions)
+        Poll::begin(
+            &self.quorum.clock,
+            self.quorum.majority(),
+            &self.quorum.paces,
+            questions,
+        )
     }
 
     fn tally<'t>(&self, answers: &'t Answers<Vote>) -> Tally<'t> {

@@ -10,7 +10,7 @@ use crate::failure::{BackendError, Failure, Outcome};
 /// Fewer servers than a majority have answered, each of the others with its reason. It is the source of the
 /// [`BackendError`] that an operation on a [`Quorum`](crate::Quorum) fails with: see [`BackendError::no_majority`].
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{answered} of {servers} servers answered, {needed} are needed{}", reasons(.failures))]
+#[error("{answered} of {servers} servers answered, {}{}", lack(*.answered, *.needed), reasons(.failures))]
 #[non_exhaustive]
 pub struct NoMajority {
     /// How many servers answered.
@@ -36,6 +36,14 @@ pub struct NodeFailure {
 impl fmt::Display for NodeFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.node, self.error)
+    }
+}
+
+fn lack(answered: usize, needed: usize) -> String {
+    if answered < needed {
+        format!("{needed} are needed")
+    } else {
+        format!("of which no {needed} agree")
     }
 }
 

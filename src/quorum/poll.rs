@@ -8,12 +8,22 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 
 use super::answers::Answers;
+use super::paces::Paces;
 use crate::clock::{Clock, Instant};
 use crate::failure::BackendError;
 
 /// For how long, at least, the rest is waited for once a majority has answered and does not agree. The answers of servers
 /// that are up arrive together; one that hangs must not cost more than that.
 const PATIENCE_MIN: Duration = Duration::from_millis(2);
+/// And at most for the sake of one that is far away.
+const PATIENCE_MAX: Duration = Duration::from_millis(250);
+
+/// Whether answers that may change the outcome are waited for to the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Impatience {
+    Never,
+    OnceSettled,
+}
 
 type Question<T> = BoxFuture<'static, (usize, Result<T, BackendError>)>;
 
@@ -22,6 +32,7 @@ pub(super) struct Poll<T> {
     clock: Arc<dyn Clock>,
     began: Instant,
     majority: usize,
+    paces: Arc<Paces>,
     answers: Answers<T>,
     rest: Rest<T>,
 }
@@ -34,6 +45,7 @@ impl<T: Send + 'static> Poll<T> {
     pub(super) fn begin(
         clock: &Arc<dyn Clock>,
         majority: usize,
+        paces: &Arc<Paces>,
         questions: impl Iterator<Item = Option<BoxFuture<'static, Result<T, BackendError>>>>,
     ) -> Self {
         let mut servers = 0;
@@ -41,7 +53,14 @@ impl<T: Send + 'static> Poll<T> {
         for (index, question) in questions.enumerate() {
             servers = index + 1;
             if let Some(question) = question {
-                let question: Question<T> = Box::pin(async move { (index, question.await) });
+                let (clock, paces, began) = (Arc::clone(clock), Arc::clone(paces), clock.now());
+                let question: Question<T> = Box::pin(async move {
+                    let answer = question.await;
+                    if answer.is_ok() {
+                        paces.saw(index, clock.now().saturating_since(began));
+                    }
+                    (index, answer)
+                });
                 rest.push(question);
             }
         }
@@ -49,6 +68,7 @@ impl<T: Send + 'static> Poll<T> {
             clock: Arc::clone(clock),
             began: clock.now(),
             majority,
+            paces: Arc::clone(paces),
             answers: Answers::none(servers),
             rest: Rest(rest),
         }
@@ -57,6 +77,15 @@ impl<T: Send + 'static> Poll<T> {
     /// Waits until the answers are enough, or all are there; once those of a majority are, or cannot be any more, no longer for
     /// the rest than twice what these took; and not beyond the deadline.
     pub(super) async fn until(&mut self, deadline: Instant, enough: impl Fn(&Answers<T>) -> bool) {
+        self.wait(deadline, Impatience::OnceSettled, enough).await;
+    }
+
+    /// Waits until the answers are enough, or all are there, and not beyond the deadline.
+    pub(super) async fn until_decided(&mut self, deadline: Instant, enough: impl Fn(&Answers<T>) -> bool) {
+        self.wait(deadline, Impatience::Never, enough).await;
+    }
+
+    async fn wait(&mut self, deadline: Instant, impatience: Impatience, enough: impl Fn(&Answers<T>) -> bool) {
         let clock = Arc::clone(&self.clock);
         let mut ends = deadline;
         let mut is_settled = false;
@@ -72,11 +101,9 @@ impl<T: Send + 'static> Poll<T> {
             if enough(&self.answers) {
                 return;
             }
-            if !is_settled && self.is_settled() {
+            if !is_settled && impatience == Impatience::OnceSettled && self.is_settled() {
                 is_settled = true;
-                let now = clock.now();
-                let patience = (now.saturating_since(self.began) * 2).max(PATIENCE_MIN);
-                ends = ends.min(now + patience);
+                ends = ends.min(clock.now() + self.patience());
             }
         }
     }
@@ -85,6 +112,13 @@ impl<T: Send + 'static> Poll<T> {
     fn is_settled(&self) -> bool {
         let given = self.answers.given().count();
         given >= self.majority || given + self.answers.outstanding() < self.majority
+    }
+
+    /// Twice as long as it took, and as the slowest of those that are waited for mostly takes.
+    fn patience(&self) -> Duration {
+        let silent = self.answers.0.iter().enumerate().filter(|(_, answer)| answer.is_none());
+        let usual = self.paces.slowest(silent.map(|(server, _)| server));
+        (self.took() * 2).max(PATIENCE_MIN).max((usual * 2).min(PATIENCE_MAX))
     }
 
     /// How long it has taken so far.
@@ -124,7 +158,7 @@ impl<T: Send + 'static> Rest<T> {
         tokio::spawn(async move {
             while let Some((index, answered)) = questions.next().await {
                 if let Some(work) = answer(index, answered) {
-                    work.await;
+                    tokio::spawn(work);
                 }
             }
         });

@@ -109,8 +109,7 @@ impl<B: LockBackend> Settler<B> {
             }
             quorum.mail.give_back(claim.holder, ask, server);
             let backend = Arc::clone(&quorum.nodes[server].backend);
-            let _it_ends_with_its_ttl = cast_ballot(backend, claim, queueing, ballot).await;
-            drop(settling);
+            let _it_ends_with_its_ttl = settling.until(cast_ballot(backend, claim, queueing, ballot)).await;
         })
     }
 
@@ -126,10 +125,9 @@ impl<B: LockBackend> Settler<B> {
     fn send(&self, server: usize, queueing: Queueing, ballot: Ballot) -> BoxFuture<'static, ()> {
         let backend = Arc::clone(&self.quorum.nodes[server].backend);
         let settling = self.begin(server);
-        let vote = cast_ballot(backend, Arc::clone(&self.claim), queueing, ballot);
+        let vote = settling.until(cast_ballot(backend, Arc::clone(&self.claim), queueing, ballot));
         Box::pin(async move {
             let _it_ends_with_its_ttl = vote.await;
-            drop(settling);
         })
     }
 }

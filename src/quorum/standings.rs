@@ -50,6 +50,12 @@ pub(super) fn mixed(answers: &Answers<Standing>) -> Standing {
     told.unwrap_or(Standing::Absent)
 }
 
+/// What to say of a release where servers differ: a holder that was not told of a loss has not lost what one of them had.
+pub(super) fn released(answers: &Answers<Standing>) -> Standing {
+    let is_held = answers.given().any(|answer| *answer == Standing::Held);
+    if is_held { Standing::Held } else { mixed(answers) }
+}
+
 /// Asks servers for their vote that know nothing of a claim which a majority keeps: they were away when it was granted, or
 /// have forgotten it.
 pub(super) fn heal<B: LockBackend>(quorum: &Quorum<B>, claims: &[Claim], answers: &Answers<Standings>) {
@@ -78,7 +84,7 @@ fn ask_for_vote<B: LockBackend>(quorum: &Quorum<B>, server: usize, claim: &Claim
             ticket: None,
             replaces: true,
         };
-        let _the_next_refresh_tries_again = node.vote(&claim, Queueing::Never, &ballot).await;
-        drop(settling);
+        let vote = Box::pin(async move { node.vote(&claim, Queueing::Never, &ballot).await });
+        let _the_next_refresh_tries_again = settling.until(vote).await;
     });
 }

@@ -21,11 +21,14 @@ impl<'a> Tally<'a> {
 
     /// Whether more answers would change nothing: the claim has won and its token is right or cannot become so, or it cannot
     /// win any more.
-    pub(super) fn is_decided(&self) -> bool {
+    pub(super) fn is_decided(&self, proposed: Option<FencingToken>) -> bool {
         let outstanding = self.answers.outstanding();
         let answered = self.answers.given().count();
         if let Some(slots) = self.won() {
-            let rightly = self.rightly_for(slots).1;
+            let (token, rightly) = self.rightly_for(slots);
+            if Some(token) != proposed {
+                return outstanding == 0;
+            }
             return rightly >= self.majority || rightly + outstanding < self.majority;
         }
         let most = self.leading().map_or(0, |slots| self.votes_for(slots));
@@ -84,6 +87,14 @@ impl<'a> Tally<'a> {
     pub(super) fn token_for(&self, slots: &[u32]) -> Option<FencingToken> {
         let (token, rightly) = self.rightly_for(slots);
         (rightly >= self.majority).then_some(token)
+    }
+
+    /// The token that a claim which asks again may have: the one that it proposes, or an earlier one if every server has voted
+    /// under that. A server that votes late does so under the newer one, and would not know the grant by the other.
+    pub(super) fn token_again(&self, slots: &[u32], proposed: Option<FencingToken>) -> Option<FencingToken> {
+        let (token, rightly) = self.rightly_for(slots);
+        let is_known = Some(token) == proposed || rightly == self.answers.0.len();
+        self.token_for(slots).filter(|_| is_known)
     }
 
     /// The largest token of the votes for these slots, and how many of them have it and knew none as large before.

@@ -1,14 +1,26 @@
-//! Ballots that nobody waits for, but which may still arrive.
+//! Ballots that may still arrive.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures::future::BoxFuture;
+
+use crate::failure::{BackendError, Outcome};
 use crate::holder::HolderId;
 
-/// How many ballots of each holder are on their way to each server. A release leaves a tombstone there, or a ballot that
-/// arrives behind it would take what nobody gives back.
+/// Of how many ballots it is remembered that nobody knows whether they arrived. Who is lost is never released.
+const DOUBTS_MAX: usize = 4096;
+
+/// How many ballots of each holder are on their way to each server, and of which it is not known whether they arrived. A
+/// release leaves a tombstone there, or a ballot that arrives behind it would take what nobody gives back.
 #[derive(Debug, Default)]
-pub(super) struct Unsettled(Mutex<BTreeMap<(HolderId, usize), usize>>);
+pub(super) struct Unsettled(Mutex<Ballots>);
+
+#[derive(Debug, Default)]
+struct Ballots {
+    on_their_way: BTreeMap<(HolderId, usize), usize>,
+    in_doubt: BTreeSet<(HolderId, usize)>,
+}
 
 /// Counts one ballot until it is dropped.
 #[derive(Debug)]
@@ -19,29 +31,59 @@ pub(super) struct Settling {
 
 impl Unsettled {
     pub(super) fn begin(self: &Arc<Self>, holder: HolderId, server: usize) -> Settling {
-        *self.lock().entry((holder, server)).or_default() += 1;
+        *self.lock().on_their_way.entry((holder, server)).or_default() += 1;
         Settling {
             unsettled: Arc::clone(self),
             ballot: (holder, server),
         }
     }
 
-    pub(super) fn has(&self, holder: HolderId, server: usize) -> bool {
-        self.lock().contains_key(&(holder, server))
+    /// Whether a ballot may arrive at this server behind the release that now begins.
+    pub(super) fn release(&self, holder: HolderId, server: usize) -> bool {
+        let mut ballots = self.lock();
+        let is_in_doubt = ballots.in_doubt.remove(&(holder, server));
+        is_in_doubt || ballots.on_their_way.contains_key(&(holder, server))
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<(HolderId, usize), usize>> {
+    fn lock(&self) -> MutexGuard<'_, Ballots> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Settling {
+    /// Counts the ballot until it is answered, and remembers it where it is not known whether it arrived.
+    pub(super) fn until<T: Send + 'static>(
+        self,
+        ballot: BoxFuture<'static, Result<T, BackendError>>,
+    ) -> BoxFuture<'static, Result<T, BackendError>> {
+        Box::pin(async move {
+            let answer = ballot.await;
+            if answer.as_ref().is_err_and(|error| error.outcome() == Outcome::Unknown) {
+                self.doubt();
+            }
+            answer
+        })
+    }
+
+    fn doubt(&self) {
+        let mut ballots = self.unsettled.lock();
+        if ballots.in_doubt.len() >= DOUBTS_MAX {
+            ballots.in_doubt.pop_first();
+        }
+        ballots.in_doubt.insert(self.ballot);
     }
 }
 
 impl Drop for Settling {
     fn drop(&mut self) {
         let mut ballots = self.unsettled.lock();
-        let count = ballots.get_mut(&self.ballot).expect("what was begun is counted");
+        let count = ballots
+            .on_their_way
+            .get_mut(&self.ballot)
+            .expect("what was begun is counted");
         *count -= 1;
         if *count == 0 {
-            ballots.remove(&self.ballot);
+            ballots.on_their_way.remove(&self.ballot);
         }
     }
 }

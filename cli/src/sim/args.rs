@@ -75,7 +75,7 @@ pub(crate) struct SimArgs {
 }
 
 const EXIT_CODES: &str = "\
-Profiles: calm, clocks, everything, failover, lapses, memory, network, operators, processes, server, skew, split, steps,
+Profiles: calm, clocks, everything, failover, lapses, memory, network, operators, processes, quorum, server, skew, split, steps,
 twice.
 Faults: clock, failover, kill, memory, net, operator, partition, pause, refuse, restart, split.
 

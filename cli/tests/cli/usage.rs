@@ -88,16 +88,23 @@ fn a_command_without_an_address_says_how_to_start_a_server() {
 }
 
 #[test]
-fn addresses_of_a_later_version_are_recognised() {
+fn servers_of_a_quorum_that_are_not_there_are_69_and_each_is_named() {
     let scene = Scene::bare();
 
-    let output = scene.output(&["--url", "quorum://a:1,b:2,c:3", "ls"]);
+    let output = scene.output(&[
+        "--url",
+        "quorum://jobs:hunter2@127.0.0.1:1,127.0.0.1:2,127.0.0.1:3",
+        "ls",
+    ]);
 
-    assert_eq!(output.status.code(), Some(78));
+    assert_eq!(output.status.code(), Some(69));
+    let said = stderr(&output);
+    for server in ["127.0.0.1:1: ", "127.0.0.1:2: ", "127.0.0.1:3: "] {
+        assert!(said.contains(server), "{said}");
+    }
     assert!(
-        stderr(&output).contains("is not in this version"),
-        "{}",
-        stderr(&output)
+        said.contains("0 of 3 servers answered, 2 are needed") && !said.contains("hunter2"),
+        "{said}"
     );
 }
 

@@ -242,3 +242,66 @@ fn a_ballot_that_wants_nothing_leaves_nothing_behind() {
         assert_eq!(bench.server.keys(), ["semafence:generation"]);
     });
 }
+
+#[test]
+fn a_server_that_has_restarted_votes_for_nobody_for_one_grace_not_even_for_who_is_on_record() {
+    run(1, |sim| async move {
+        let bench = Bench::new(&sim, 1);
+        let careful = Claim {
+            grace: TTL,
+            ttl: TTL * 4,
+            ..bench.claim(1)
+        };
+        tokio::time::sleep(TTL).await;
+        vote(&bench, &careful, Queueing::Never, &ballot(0, Wish::From(0))).await;
+        tokio::time::sleep(TTL).await;
+        let before = cast(&bench, &careful, &ballot(SOON, Wish::From(0))).await;
+        bench.server.crash();
+        bench.server.restart(Persistence::Kept);
+
+        let asked = vote(&bench, &careful, Queueing::Never, &ballot(SOON + 1, Wish::From(0))).await;
+        let named = Ballot {
+            replaces: true,
+            ..ballot(SOON + 2, Wish::Exactly(vec![0]))
+        };
+        let named = vote(&bench, &careful, Queueing::Never, &named).await;
+
+        assert!(
+            matches!((&asked, &named), (Vote::Busy(..), Vote::Busy(..))),
+            "{asked:?} {named:?}"
+        );
+        let held = Claim {
+            grace: std::time::Duration::ZERO,
+            grant: Some(before.grant.into()),
+            ..careful
+        };
+        assert_eq!(
+            bench.refresh(&held).await,
+            Standing::Held,
+            "which it was granted before"
+        );
+    });
+}
+
+/// The token of a claim is proposed for whatever slots a server gives.
+#[test]
+fn a_refresh_of_other_slots_under_the_same_token_is_none() {
+    run(1, |sim| async move {
+        let bench = Bench::new(&sim, 3);
+        let claim = bench.claim(1);
+        let cast = cast(&bench, &claim, &ballot(SOON, Wish::From(1))).await;
+        let holding = |slots| Claim {
+            grant: Some(
+                semafence::Grant {
+                    slots,
+                    ..cast.grant.clone()
+                }
+                .into(),
+            ),
+            ..claim.clone()
+        };
+
+        assert_eq!(bench.refresh(&holding(vec![0])).await, Standing::Absent);
+        assert_eq!(bench.refresh(&holding(vec![1])).await, Standing::Held);
+    });
+}
