@@ -51,6 +51,10 @@ impl Script {
         &self.sha1
     }
 
+    /// How many a driver asks for in one `SCRIPT EXISTS`: a server hangs up on who is not logged in and says more than ten
+    /// words at once, instead of saying what is wrong.
+    pub const ASKED_AT_ONCE: usize = 8;
+
     /// All scripts, for loading them on connect.
     #[must_use]
     pub fn all() -> [&'static Self; 9] {

@@ -216,7 +216,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         None,
         &[AtMostLimit, ExclusiveSlot],
         &[Quorum],
-        (Quorum, 55),
+        (Quorum, 20),
     ),
     mutant(
         "one_round_whatever_servers_knew",

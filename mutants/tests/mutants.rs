@@ -55,10 +55,6 @@ caught! {
     one_round_whatever_servers_knew,
     a_larger_token_that_nobody_confirms,
     a_minority_keeps_a_lease,
-    a_server_votes_during_its_grace,
-    a_server_votes_without_the_guard,
-    a_server_does_not_say_what_it_knew_before,
-    a_server_votes_for_slots_that_are_taken,
     token_from_a_plain_incr,
     token_without_a_floor,
     token_without_the_guard,
@@ -110,6 +106,10 @@ caught! {
     stepless_time_steps,
     stepless_time_goes_back,
     stepless_leases_are_not_longer,
+    a_server_votes_during_its_grace,
+    a_server_votes_without_the_guard,
+    a_server_does_not_say_what_it_knew_before,
+    a_server_votes_for_slots_that_are_taken,
 }
 
 #[test]

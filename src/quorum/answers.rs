@@ -58,3 +58,8 @@ pub(super) fn median<U: Ord>(values: impl Iterator<Item = U>) -> Option<U> {
     let middle = values.len().checked_sub(1)? / 2;
     values.into_iter().nth(middle)
 }
+
+/// The middle one, the higher of two.
+pub(super) fn upper_median<U: Ord>(values: impl Iterator<Item = U>) -> Option<U> {
+    median(values.map(std::cmp::Reverse)).map(|value| value.0)
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::mem::discriminant;
 
-use super::answers::{Answers, median};
+use super::answers::{Answers, median, upper_median};
 use crate::backend::{Attempt, Busy, Grant, Queued};
 use crate::fence::FencingToken;
 use crate::vote::{Cast, View, Vote};
@@ -170,9 +170,10 @@ impl<'a> Tally<'a> {
         known.or_else(|| self.queued().map(|(_, ticket)| ticket).max())
     }
 
-    /// What the claim's place in the queue is, as the middle one of those that have it in theirs sees it.
+    /// What the claim's place in the queue is, as the middle one of those that have it in theirs sees it; of two the later
+    /// one, since a server that is behind has not heard of all.
     pub(super) fn place(&self) -> Option<Queued> {
-        let middle = |what: fn(&Queued) -> u32| median(self.queued().map(|(queued, _)| what(queued)));
+        let middle = |what: fn(&Queued) -> u32| upper_median(self.queued().map(|(queued, _)| what(queued)));
         Some(Queued {
             place: middle(|queued| queued.place)?,
             waiters: middle(|queued| queued.waiters)?,

@@ -142,19 +142,22 @@ impl Connector {
     /// hangs up. A user who may not load scripts can still run them.
     async fn load_scripts(&self, line: &Line, address: &str) -> Result<(), BackendError> {
         let scripts = Script::all();
-        let exists = scripts
-            .iter()
-            .fold(Command::new("SCRIPT").arg("EXISTS"), |ask, script| {
-                ask.arg(script.sha1())
-            });
-        let known = match self.hear(line, address, exists).await? {
-            Resp3Frame::Array { data, .. } => data,
-            other if reply::error(&other).is_some_and(|text| text.starts_with("NOAUTH")) => {
-                let error = failure::replied(reply::error(&other).unwrap_or_default());
-                return Err(failure::rejected(&error, address));
+        let asked = scripts.chunks(Script::ASKED_AT_ONCE).map(|some| {
+            let exists = Command::new("SCRIPT").arg("EXISTS");
+            let exists = some.iter().fold(exists, |ask, script| ask.arg(script.sha1()));
+            self.hear(line, address, exists)
+        });
+        let mut known = Vec::new();
+        for list in join_all(asked).await {
+            match list? {
+                Resp3Frame::Array { data, .. } => known.extend(data),
+                other if reply::error(&other).is_some_and(|text| text.starts_with("NOAUTH")) => {
+                    let error = failure::replied(reply::error(&other).unwrap_or_default());
+                    return Err(failure::rejected(&error, address));
+                }
+                _cannot_load_now => return Ok(()),
             }
-            _cannot_load_now => return Ok(()),
-        };
+        }
         let missing = scripts
             .iter()
             .zip(known)

@@ -171,18 +171,24 @@ impl fmt::Debug for Login {
 async fn prepare(mut connection: MultiplexedConnection) -> Result<Option<String>, RedisError> {
     let scripts = Script::all();
     let mut ask = redis::Pipeline::new();
-    ask.cmd("INFO").arg("server").cmd("SCRIPT").arg("EXISTS");
-    for script in scripts {
-        ask.arg(script.sha1());
+    ask.cmd("INFO").arg("server");
+    for some in scripts.chunks(Script::ASKED_AT_ONCE) {
+        ask.cmd("SCRIPT").arg("EXISTS");
+        for script in some {
+            ask.arg(script.sha1());
+        }
     }
-    let mut answers = connection.send_packed_commands(&ask, 0, ask.len()).await?;
-    let known = answers.pop();
-    let info = answers.pop().and_then(|info| reply::info(&info).map(Cow::into_owned));
-    let known = match known {
-        Some(Value::Array(known)) => known,
-        Some(Value::ServerError(error)) if error.code() == "NOAUTH" => return Err(error.into()),
-        _cannot_load_now => return Ok(info),
-    };
+    let answers = connection.send_packed_commands(&ask, 0, ask.len()).await?;
+    let (info, lists) = answers.split_first().unwrap_or((&Value::Nil, &[]));
+    let info = reply::info(info).map(Cow::into_owned);
+    let mut known = Vec::new();
+    for list in lists {
+        match list {
+            Value::Array(some) => known.extend(some.iter().cloned()),
+            Value::ServerError(error) if error.code() == "NOAUTH" => return Err(error.clone().into()),
+            _cannot_load_now => return Ok(info),
+        }
+    }
     let missing = scripts.iter().zip(known).filter(|(_, known)| *known == Value::Int(0));
     let mut load = redis::Pipeline::new();
     for (script, _) in missing {
