@@ -81,7 +81,8 @@ use unsettled::Unsettled;
 ///     let quorum = Quorum::new(servers)?.clock(clock.clone());
 ///     let client = Client::builder(quorum).clock(clock).keeper(KeeperMode::Task).build()?;
 ///
-///     let permit = client.mutex("migrations").build()?.lock().await?;
+///     let migrations = client.mutex("migrations").build()?;
+///     let permit = migrations.lock().await?;
 ///     sim.deployment(2).master().crash();
 ///     permit.release().await?;
 ///     Ok::<(), semafence::Error>(())
