@@ -351,9 +351,8 @@ impl Saboteur {
             return;
         };
         self.recorder.add(self.sim.now(), What::Forced { name, holder });
-        self.sim
-            .server()
-            .invoke(&semafence::script::force_release(&semaphore, holder));
+        let force = semafence::script::force_release(&semaphore, holder);
+        (0..self.setting.servers).for_each(|site| self.sim.deployment(site).master().invoke(&force));
     }
 
     async fn resize(&self, limit: u32, length: Duration) {

@@ -25,11 +25,7 @@ fn a_place_that_is_served_again_after_a_failover_is_not_taken_for_the_permit() {
     let plan = plan(include_str!("../plans/place-granted-anew.plan"));
 
     assert_clean(&plan);
-    let broken = broken_without(
-        &plan,
-        "elseif token == '0' or grant_of(state[id]) == token then",
-        "else",
-    );
+    let broken = broken_without(&plan, "elseif is_same(state[id], token, granted) then", "else");
     assert!(broken.contains(&Invariant::OverlapBound), "{broken:?}");
 }
 
