@@ -17,7 +17,7 @@ use crate::holder::{HolderId, Inbox};
 use crate::name::Name;
 use crate::reconnect::Reconnect;
 use crate::status::Status;
-use crate::vote::Vote;
+use crate::vote::{self, Vote};
 
 mod answers;
 mod election;
@@ -172,7 +172,12 @@ impl<B: LockBackend> Quorum<B> {
     /// [`Error::Backend`] with operation `connect`, and [`NoMajority`] as the source where too few answer.
     pub async fn check(&self) -> Result<(), Error> {
         let checked = async {
-            let votes = self.survey(|node| Box::pin(election::ask_for_nothing(node))).await?;
+            let votes = self
+                .survey(|node| {
+                    let (claim, ballot) = vote::for_nothing();
+                    Box::pin(async move { node.vote(&claim, Queueing::Never, &ballot).await })
+                })
+                .await?;
             self.distinct(&votes)
         };
         checked.await.map_err(|source| Error::Backend {

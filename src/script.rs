@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::fence::FencingToken;
 use crate::holder::HolderId;
 use crate::name::{Name, names_key};
-use crate::vote::{Ballot, Wish};
+use crate::vote::{self, Ballot, Wish};
 
 /// The most waiters of one name.
 pub const WAITERS_MAX: u32 = 100_000;
@@ -208,6 +208,14 @@ pub fn vote(claim: &Claim, queueing: Queueing, ballot: &Ballot) -> Invocation {
         .arg(&ballot.wish)
         .arg(ballot.ticket.unwrap_or(0))
         .arg(u8::from(ballot.replaces))
+}
+
+/// The call for a vote that wants nothing and leaves nothing behind: it begins the server's generation of tokens, as the
+/// first grant does, and answers with what the server says of itself.
+#[must_use]
+pub fn vote_for_nothing() -> Invocation {
+    let (claim, ballot) = vote::for_nothing();
+    self::vote(&claim, Queueing::Never, &ballot)
 }
 
 impl fmt::Display for Wish {

@@ -1,8 +1,13 @@
 //! What one server of a quorum is asked for, and what it answers.
 
-use crate::backend::{Attempt, Busy, Grant, Queued};
+use std::time::Duration;
+
+use crate::backend::{Attempt, Busy, Claim, Grant, OPERATION_TIMEOUT_MAX, Queued};
+use crate::client::DEFAULT_NAMESPACE;
 use crate::clock::Timestamp;
 use crate::fence::FencingToken;
+use crate::holder::{HolderId, Inbox};
+use crate::name::Name;
 
 /// What a claim that wants its slots on a majority of servers asks one of them for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,4 +87,31 @@ impl Vote {
             _ => None,
         }
     }
+}
+
+/// A claim and a ballot that want nothing and leave nothing behind: for what the server says of itself.
+pub(crate) fn for_nothing() -> (Claim, Ballot) {
+    let claim = Claim {
+        name: Name::new(DEFAULT_NAMESPACE, "quorum").expect("a good name"),
+        holder: HolderId::from_bits(0),
+        limit: 1,
+        weight: 1,
+        ttl: OPERATION_TIMEOUT_MAX * 6,
+        window: OPERATION_TIMEOUT_MAX,
+        patience: OPERATION_TIMEOUT_MAX,
+        inbox: Inbox::from_bits(0),
+        meta: "".into(),
+        client_time: None,
+        stepless: false,
+        doubtful: false,
+        grace: Duration::ZERO,
+        grant: None,
+    };
+    let ballot = Ballot {
+        token: None,
+        wish: Wish::Exactly(Vec::new()),
+        ticket: None,
+        replaces: false,
+    };
+    (claim, ballot)
 }

@@ -5,18 +5,15 @@ use std::time::Duration;
 
 use futures::future::{BoxFuture, join_all};
 
+use super::Quorum;
 use super::answers::Answers;
 use super::poll::{Poll, Rest};
 use super::settler::{Resolution, Settler};
 use super::tally::Tally;
-use super::{Quorum, SURVEY_MAX};
 use crate::backend::{Attempt, Busy, Claim, Grant, LockBackend, Queued, Queueing};
-use crate::client::DEFAULT_NAMESPACE;
 use crate::clock::Instant;
 use crate::failure::BackendError;
 use crate::fence::FencingToken;
-use crate::holder::{HolderId, Inbox};
-use crate::name::Name;
 use crate::vote::{Ballot, Vote, Wish};
 
 /// Within how many slots claims begin to look, so that those that come together do not want the same one. More would leave
@@ -321,31 +318,4 @@ pub(super) fn cast_ballot<B: LockBackend>(
     ballot: Ballot,
 ) -> BoxFuture<'static, Result<Vote, BackendError>> {
     Box::pin(async move { backend.vote(&claim, queueing, &ballot).await })
-}
-
-/// A ballot that wants nothing, and leaves nothing behind: what the server says of itself.
-pub(super) async fn ask_for_nothing<B: LockBackend>(node: Arc<B>) -> Result<Vote, BackendError> {
-    let claim = Claim {
-        name: Name::new(DEFAULT_NAMESPACE, "quorum").expect("a good name"),
-        holder: HolderId::from_bits(0),
-        limit: 1,
-        weight: 1,
-        ttl: SURVEY_MAX * 6,
-        window: SURVEY_MAX,
-        patience: SURVEY_MAX,
-        inbox: Inbox::from_bits(0),
-        meta: "".into(),
-        client_time: None,
-        stepless: false,
-        doubtful: false,
-        grace: Duration::ZERO,
-        grant: None,
-    };
-    let ballot = Ballot {
-        token: None,
-        wish: Wish::Exactly(Vec::new()),
-        ticket: None,
-        replaces: false,
-    };
-    node.vote(&claim, Queueing::Never, &ballot).await
 }

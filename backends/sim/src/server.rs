@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use semafence::script::{Invocation, Reply, Script};
-use semafence::{Ballot, Claim, HolderId, Inbox, Name, Queueing, Status, Timestamp, Wish};
+use semafence::{Name, Status, Timestamp};
 
 use crate::database::{Database, Refused, Resp};
 use crate::driver::Shared;
@@ -94,30 +94,7 @@ impl Server {
 
     /// Lets the generation of tokens begin, as the first grant does.
     pub(crate) fn begin_generation(&self) {
-        let name = Name::new("age", "age").expect("a good name");
-        let claim = Claim {
-            name,
-            holder: HolderId::from_bits(1),
-            limit: 1,
-            weight: 1,
-            ttl: Duration::from_secs(1),
-            window: Duration::from_secs(1),
-            patience: Duration::from_secs(1),
-            inbox: Inbox::from_bits(0),
-            meta: "".into(),
-            client_time: None,
-            stepless: false,
-            doubtful: false,
-            grace: Duration::ZERO,
-            grant: None,
-        };
-        let ballot = Ballot {
-            token: None,
-            wish: Wish::Exactly(Vec::new()),
-            ticket: None,
-            replaces: false,
-        };
-        self.invoke(&semafence::script::vote(&claim, Queueing::Never, &ballot));
+        self.invoke(&semafence::script::vote_for_nothing());
     }
 
     /// What the server knows of a name, past the network.
