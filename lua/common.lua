@@ -159,6 +159,12 @@ local function ranges_of(slots)
   return ranges
 end
 
+local function text_of(ranges)
+  local texts = {}
+  for i = 1, #ranges, 2 do texts[#texts + 1] = ranges[i] .. '-' .. ranges[i + 1] end
+  return table.concat(texts, ',')
+end
+
 local function gaps()
   local gaps = {}
 
@@ -231,6 +237,26 @@ local function gaps()
       end
     end
     return true
+  end
+
+  -- Who holds any of these slots.
+  function gaps.owners(ranges)
+    local function overlaps(others)
+      for i = 1, #ranges, 2 do
+        for j = 1, #others, 2 do
+          if ranges[i] <= others[j + 1] and others[j] <= ranges[i + 1] then return true end
+        end
+      end
+    end
+    local owners = {}
+    for _, id in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
+      local text = record_of(id)
+      if kind_of(text) == 'h' then
+        local _, slots = grant_of(text)
+        if overlaps(ranges_of(slots)) then owners[#owners + 1] = id end
+      end
+    end
+    return owners
   end
 
   -- Free ones from `from` on and around at `limit`, at most `count`, in ascending order.
@@ -374,9 +400,7 @@ local function granter()
     if state.used == claim.weight then keep_key(2) end
     put('seen', claim.limit)
     put('grace', grace > 0 and math.max(grace, claim.ttl) or 0)
-    local slots = {}
-    for i = 1, #ranges, 2 do slots[#slots + 1] = ranges[i] .. '-' .. ranges[i + 1] end
-    put(id, 'h ' .. claim.terms .. ' ' .. int(token) .. ' ' .. table.concat(slots, ',') .. ' ' .. claim.meta)
+    put(id, 'h ' .. claim.terms .. ' ' .. int(token) .. ' ' .. text_of(ranges) .. ' ' .. claim.meta)
     return token, ranges
   end
 

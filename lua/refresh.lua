@@ -39,25 +39,11 @@ local function adopter()
   -- Ends what is on record of these slots under older tokens: its holder gave it back, or lost it, and the server forgot
   -- that. Answers whether there is nothing newer.
   local function clear(ranges, token)
-    local function overlaps(others)
-      for i = 1, #ranges, 2 do
-        for j = 1, #others, 2 do
-          if ranges[i] <= others[j + 1] and others[j] <= ranges[i + 1] then return true end
-        end
-      end
+    local owners = gaps().owners(ranges)
+    for _, owner in ipairs(owners) do
+      if tonumber((grant_of(state[owner]))) > token then return false end
     end
-    local older = {}
-    for _, id in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
-      local text = record_of(id)
-      if kind_of(text) == 'h' then
-        local its_token, slots = grant_of(text)
-        if overlaps(ranges_of(slots)) then
-          if tonumber(its_token) > token then return false end
-          older[#older + 1] = id
-        end
-      end
-    end
-    for _, id in ipairs(older) do end_lease(id, state[id]) end
+    for _, owner in ipairs(owners) do end_lease(owner, state[owner]) end
     return true
   end
 

@@ -6,7 +6,8 @@
 -- ARGV  1-12 as in acquire.lua
 --       13 token that is proposed, us; 0 if none  14 the slot to look from; or = and the slots that are wanted, ranges or
 --       none: then those are held here or nothing is  15 ticket that was agreed on, 0 for none
---       16 1 to put this token in the place of the one that was voted for, else 0
+--       16 0: it asks; 1: a majority has voted for these slots, the token takes the place of the one that was voted for;
+--       2: and has confirmed it, so the claim holds them; 3: its votes are for different slots, which may be exchanged
 -- Reply {1, token, limit, other limit or 0, last token before, highest, us, server, mask, first slot, last slot, ...}
 --       {0, used, waiters, look again in ms, limit, highest, us, server}                        busy
 --       {2, place, look again in ms, waiters, 1 for a new place, ticket, highest, us, server}   queued
@@ -22,6 +23,9 @@
 -- arrives late takes no slot from a later one.
 -- Why it votes for nobody within a grace, not even for who is on record: its record may be older than what it has forgotten.
 -- Why slots that are named pass the queue: their claim holds them elsewhere already.
+-- Why who holds slots may overrule others here: a majority keeps them for it, so none of those has one, as long as none asked
+-- later, under a larger token. What was given in another order than elsewhere would else be so for as long as all slots are
+-- taken. Whoever had just that gets in exchange what the claim had.
 
 local id = ARGV[1]
 local mode = ARGV[8]
@@ -68,9 +72,7 @@ local function vote_of(text)
 end
 
 local function write(vote)
-  local texts, ranges = {}, vote.ranges
-  for i = 1, #ranges, 2 do texts[#texts + 1] = ranges[i] .. '-' .. ranges[i + 1] end
-  put(id, 'h ' .. claim.terms .. ' ' .. int(vote.token) .. ' ' .. table.concat(texts, ',') .. ';' .. int(vote.before) .. ';'
+  put(id, 'h ' .. claim.terms .. ' ' .. int(vote.token) .. ' ' .. text_of(vote.ranges) .. ';' .. int(vote.before) .. ';'
           .. int(vote.asked) .. ' ' .. claim.meta)
 end
 
@@ -105,7 +107,7 @@ end
 
 local function confirm()
   local vote = vote_of(state[id])
-  if not vote.asked or ARGV[16] == '1' and proposed > vote.token then
+  if not vote.asked or ARGV[16] ~= '0' and proposed > vote.token then
     cast(vote.ranges)
   elseif proposed > vote.asked then
     vote.asked = proposed
@@ -117,11 +119,87 @@ local function confirm()
   return granted()
 end
 
+local function is_same(ranges, others) return text_of(ranges) == text_of(others) end
+
+local function count_of(ranges)
+  local count = 0
+  for i = 1, #ranges, 2 do count = count + ranges[i + 1] - ranges[i] + 1 end
+  return count
+end
+
 -- Whether a holder stays as it is: it has what is wanted, or has asked for what it has since that was wanted.
 local function is_as_wanted(text)
   local vote = vote_of(text)
   if not wanted or vote.asked and proposed < vote.asked then return true end
-  return table.concat(vote.ranges, ' ') == table.concat(wanted, ' ')
+  return is_same(vote.ranges, wanted)
+end
+
+-- Who has slots here that the claim holds; nil where it does not, or somebody may have won them since.
+local function overruled()
+  if ARGV[16] ~= '2' then return nil end
+  local others = {}
+  for _, owner in ipairs(slots.owners(wanted)) do
+    if owner ~= id then
+      local vote = vote_of(state[owner])
+      if vote.asked and math.max(vote.token, vote.asked) >= proposed then return nil end
+      others[#others + 1] = owner
+    end
+  end
+  return others
+end
+
+-- Writes down that a holder has these slots instead of its own.
+local function move_to(owner, ranges)
+  put(owner, (string.gsub(state[owner], '^(. %d+ %d+ %d+ %d+ %w+ %d+ %d+ )[%d,-]+', '%1' .. text_of(ranges))))
+end
+
+-- Takes the slots that the claim holds from others, who get what it had here.
+local function exchange(others)
+  give_slots(text_of(vote_of(state[id]).ranges))
+  local ranges = {}
+  for i, owner in ipairs(others) do
+    ranges[i] = vote_of(state[owner]).ranges
+    give_slots(text_of(ranges[i]))
+  end
+  slots.occupy(wanted)
+  for i, owner in ipairs(others) do
+    local left = slots.as_ranges(slots.pick(0, limit, count_of(ranges[i])))
+    slots.occupy(left)
+    move_to(owner, left)
+  end
+  cast(wanted)
+end
+
+-- Deals the slots of those that have no majority, or have not asked whether they have, out in the order of their ids: servers
+-- that gave the same slots to the same claims in another order come to agree. None of them counts what it had.
+local function deal()
+  local owners, pool = {}, {}
+  if state.used > 1024 then return end
+  for _, owner in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
+    local text = record_of(owner)
+    local vote = kind_of(text) == 'h' and vote_of(text)
+    if vote and not vote.asked then
+      owners[#owners + 1] = owner
+      for i = 1, #vote.ranges, 2 do
+        for slot = vote.ranges[i], vote.ranges[i + 1] do pool[#pool + 1] = slot end
+      end
+    end
+  end
+  table.sort(owners)
+  table.sort(pool)
+  local from = 1
+  for _, owner in ipairs(owners) do
+    local count = count_of(vote_of(state[owner]).ranges)
+    move_to(owner, slots.as_ranges({unpack(pool, from, from + count - 1)}))
+    from = from + count
+  end
+end
+
+local function yield()
+  local vote = vote_of(state[id])
+  if not vote.asked or proposed < vote.asked then return end
+  put(id, (string.gsub(state[id], '^(. %d+ %d+ %d+ %d+ %w+ %d+ %d+ [%d,-]+);%d+;%d+', '%1')))
+  deal()
 end
 
 -- The slots to take, if they are to be had.
@@ -166,12 +244,22 @@ end
 local text = state[id]
 local kind = kind_of(text)
 
+if ARGV[16] == '3' and kind ~= 'h' then return busy() end
 if kind == 'h' then
   -- What a server that has restarted remembers may be older than what it has forgotten.
   if grace_left() > 0 then return busy() end
   local expiry = redis.call('ZSCORE', KEYS[2], id)
   local is_alive = expiry and tonumber(expiry) > now
+  if is_alive and ARGV[16] == '3' then
+    yield()
+    return busy()
+  end
   if is_alive and is_as_wanted(text) then return confirm() end
+  if is_alive and wanted[1] and not slots.has(wanted) then
+    local others = overruled()
+    if others then exchange(others) end
+    return others and confirm() or granted()
+  end
   end_lease(id, text)
   if not wanted or not slots.has(wanted) then serve() end
 elseif kind == 't' or kind == 'f' then
@@ -206,14 +294,18 @@ if claim.weight > limit then
   return {5, limit}
 end
 
+if wanted and wanted[1] and grace_left() == 0 then
+  for _, owner in ipairs(overruled() or {}) do end_lease(owner, state[owner]) end
+end
 local ranges = choice()
 if ranges then
   if kind_of(state[id]) == 'n' then waiters().leave(id, state[id]) end
   return take(ranges)
 end
-if wanted then serve() end
-
-if mode == 't' then return busy() end
+if mode == 't' then
+  if wanted then serve() end
+  return busy()
+end
 
 local key = mode == 'q' and 4 or 5
 if kind_of(state[id]) == 'n' then
@@ -235,4 +327,5 @@ listen()
 local count = mode == 'q' and 'queued' or 'wakers'
 put(count, state[count] + 1)
 put(id, mode .. ' ' .. claim.terms .. ' ' .. int(drawn) .. ' ' .. claim.meta)
+if wanted then serve() end -- What it has given back goes to who came first, and be that the same one.
 return queued(key, true)

@@ -117,4 +117,4 @@ pub use stats::{
     Timing,
 };
 pub use status::{HolderStatus, Status, WaiterStatus};
-pub use vote::{Ballot, Cast, View, Vote, Wish};
+pub use vote::{Ballot, Cast, Stage, View, Vote, Wish};

@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::fence::FencingToken;
 use crate::holder::HolderId;
 use crate::name::{Name, names_key};
-use crate::vote::{self, Ballot, Wish};
+use crate::vote::{self, Ballot, Stage, Wish};
 
 /// The most waiters of one name.
 pub const WAITERS_MAX: u32 = 100_000;
@@ -207,7 +207,12 @@ pub fn vote(claim: &Claim, queueing: Queueing, ballot: &Ballot) -> Invocation {
         .arg(ballot.token.map_or(0, FencingToken::as_u64))
         .arg(&ballot.wish)
         .arg(ballot.ticket.unwrap_or(0))
-        .arg(u8::from(ballot.replaces))
+        .arg(match ballot.stage {
+            Stage::Asks => 0,
+            Stage::Confirms => 1,
+            Stage::Holds => 2,
+            Stage::Yields => 3,
+        })
 }
 
 /// The call for a vote that wants nothing and leaves nothing behind: it begins the server's generation of tokens, as the

@@ -19,15 +19,30 @@ pub struct Ballot {
     pub wish: Wish,
     /// The ticket that its servers agreed on, where they did.
     pub ticket: Option<u64>,
-    /// Whether the token is to take the place of the one that the server has voted for.
-    pub replaces: bool,
+    /// How far the claim is.
+    pub stage: Stage,
+}
+
+/// How far a claim is with the slots of its [`Ballot`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// It asks for them.
+    Asks,
+    /// A majority has voted for them: the token takes the place of the one that the server has voted for.
+    Confirms,
+    /// And has confirmed the token: it holds them. What others have of them on this server, under smaller tokens, came of no
+    /// majority.
+    Holds,
+    /// Its votes are for different slots: what it has on this server may be exchanged for that of another one of which this is
+    /// true. The answer is always that it is busy.
+    Yields,
 }
 
 /// Which slots a claim wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wish {
-    /// These and no others, whoever waits: where they are not free, or there are none, the claim holds nothing on this server
-    /// any more.
+    /// These, whoever waits: where they are not free, the claim keeps what it has; where none are named, it holds nothing on
+    /// this server any more.
     Exactly(Vec<u32>),
     /// As many as it weighs, free ones from this one on, around at the limit; or those that it has.
     From(u32),
@@ -111,7 +126,7 @@ pub(crate) fn for_nothing() -> (Claim, Ballot) {
         token: None,
         wish: Wish::Exactly(Vec::new()),
         ticket: None,
-        replaces: false,
+        stage: Stage::Asks,
     };
     (claim, ballot)
 }

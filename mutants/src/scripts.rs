@@ -674,4 +674,48 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         &[Quorum],
         (Quorum, 93),
     ),
+    mutant(
+        "a_holder_overrules_who_asked_since",
+        None,
+        &[Replace::new(
+            Vote,
+            "if «vote.asked and math.max(vote.token, vote.asked) >= proposed» then return nil end",
+            "false",
+        )],
+        &[AtMostLimit, ExclusiveSlot, LossTold],
+        &[Quorum],
+        (Quorum, 1),
+    ),
+    mutant(
+        "a_claim_that_only_confirms_overrules",
+        None,
+        &[Replace::new(
+            Vote,
+            "if «ARGV[16] ~= '2'» then return nil end",
+            "ARGV[16] == '0'",
+        )],
+        &[AtMostLimit, ExclusiveSlot, LossTold],
+        &[Quorum],
+        (Quorum, 1),
+    ),
+    mutant(
+        "a_vote_that_was_counted_is_dealt_out",
+        None,
+        &[Replace::new(Vote, "if vote and «not vote.asked» then", "true")],
+        &[AtMostLimit, ExclusiveSlot, LossTold],
+        &[Quorum],
+        (Quorum, 1),
+    ),
+    mutant(
+        "a_late_message_lets_a_vote_that_was_counted_be_dealt_out",
+        None,
+        &[Replace::new(
+            Vote,
+            "if not vote.asked or «proposed < vote.asked» then return end",
+            "false",
+        )],
+        &[AtMostLimit, ExclusiveSlot, LossTold],
+        &[Quorum],
+        (Quorum, 1),
+    ),
 ];

@@ -14,17 +14,19 @@ use crate::backend::{Attempt, Busy, Claim, Grant, LockBackend, Queued, Queueing}
 use crate::clock::Instant;
 use crate::failure::BackendError;
 use crate::fence::FencingToken;
-use crate::vote::{Ballot, Vote, Wish};
+use crate::vote::{Ballot, Stage, Vote, Wish};
 
 /// Within how many slots claims begin to look, so that those that come together do not want the same one. More would leave
 /// more gaps to remember in a large semaphore that is almost empty.
 const SPREAD: u32 = 32;
-/// How often a claim that does not wait tries after a split vote.
-const ROUNDS_MAX: u32 = 4;
+/// How many rounds there are at most while votes are split.
+const ROUNDS_MAX: u32 = 8;
 /// How long servers have, at least, to change their vote; up to three times what the first round took.
 const AGREED_WITHIN_MIN: Duration = Duration::from_millis(2);
 /// When a waiter looks again after a split vote: between one and two of these.
 const SPLIT_PAUSE: Duration = Duration::from_millis(5);
+/// Between two rounds pass, at least, up to so many of these as there were rounds.
+const PAUSE_MIN: Duration = Duration::from_micros(100);
 
 pub(super) struct Election<'a, B> {
     pub(super) quorum: &'a Quorum<B>,
@@ -40,8 +42,8 @@ pub(super) struct Election<'a, B> {
 /// What a round came to.
 enum Round {
     Decided(Attempt),
-    /// Nobody has a majority, and nobody else need have one: to be tried again after so long.
-    Split(Duration),
+    /// Nobody has a majority, and nobody else need have one: to be tried again.
+    Split,
 }
 
 impl<'a, B: LockBackend> Election<'a, B> {
@@ -71,23 +73,24 @@ impl<'a, B: LockBackend> Election<'a, B> {
         let clock = &self.quorum.clock;
         let mut rounds = 1;
         loop {
-            match self.round().await? {
+            let began = clock.now();
+            match self.round(rounds == ROUNDS_MAX).await? {
                 Round::Decided(attempt) => return Ok(attempt),
-                Round::Split(pause) if rounds < ROUNDS_MAX && clock.now() + pause < self.deadline => {
+                Round::Split => {
+                    let pause = clock.now().saturating_since(began).max(PAUSE_MIN) * rounds;
+                    clock.sleep_until(clock.now() + pause.mul_f64(self.chance())).await;
                     rounds += 1;
-                    clock.sleep_until(clock.now() + pause).await;
                 }
-                Round::Split(pause) => return Ok(Attempt::Busy(self.split(pause))),
             }
         }
     }
 
-    async fn round(&self) -> Result<Round, BackendError> {
+    async fn round(&self, is_last: bool) -> Result<Round, BackendError> {
         let ballot = Ballot {
             token: self.quorum.horizon.propose(),
             wish: Wish::From(self.from),
             ticket: None,
-            replaces: false,
+            stage: Stage::Asks,
         };
         let mut poll = self.vote(self.everyone(), self.queueing, &ballot);
         poll.until(self.deadline, |answers| self.tally(answers).is_decided(ballot.token))
@@ -96,65 +99,82 @@ impl<'a, B: LockBackend> Election<'a, B> {
         let (mut answers, mut rest) = poll.into_parts();
         self.hear(&answers, took)?;
 
-        let leading = self.tally(&answers).leading().map(<[u32]>::to_vec);
-        if let Some(slots) = leading {
-            let agreed = self.agree(&mut answers, &mut rest, &slots, ballot.token, took).await;
-            if agreed && let Some(grant) = self.confirmed(&mut answers, &mut rest, &slots, ballot.token).await? {
-                let won = Resolution::Won(grant.slots.clone(), grant.token);
-                self.settle(&answers, rest, &won).await;
-                return Ok(Round::Decided(Attempt::Granted(grant)));
-            }
+        if let Some(slots) = self.agree(&mut answers, &mut rest, ballot.token, took).await
+            && let Some(grant) = self.confirmed(&mut answers, &mut rest, &slots, ballot.token).await?
+        {
+            let won = Resolution::Won(grant.slots.clone(), grant.token);
+            self.settle(&answers, rest, &won, took).await;
+            return Ok(Round::Decided(Attempt::Granted(grant)));
         }
         if answers.given().count() < self.quorum.majority() {
             let error = self.quorum.no_majority(&answers);
             // Who waits asks again at once, or is released; what is given back would overtake that.
             if self.queueing == Queueing::Never {
-                self.settle(&answers, rest, &Resolution::Nothing).await;
+                self.settle(&answers, rest, &Resolution::Nothing, took).await;
             } else {
                 rest.detach();
             }
             return Err(error);
         }
-        let round = self.without(&answers, took);
+        let is_last = is_last || self.quorum.clock.now() + took * 4 > self.deadline;
+        if !is_last && self.tally(&answers).is_split() {
+            rest.detach();
+            self.yield_slots(self.tally(&answers).voters(), took).await;
+            return Ok(Round::Split);
+        }
+        let round = self.without(&answers, is_last, took);
         let resolution = match &round {
             Round::Decided(Attempt::Queued(_)) => Resolution::Waits(self.tally(&answers).ticket()),
             _ => Resolution::Nothing,
         };
-        self.settle(&answers, rest, &resolution).await;
+        self.settle(&answers, rest, &resolution, took).await;
         Ok(round)
     }
 
-    /// Asks those that voted for other slots for these, if a majority may come of it.
+    /// The slots that a majority voted for; where there are none, those that voted for others are asked for such as a majority
+    /// has free.
     async fn agree(
         &self,
         answers: &mut Answers<Vote>,
         late: &mut Rest<Vote>,
-        slots: &[u32],
         token: Option<FencingToken>,
         took: Duration,
-    ) -> bool {
-        let tally = self.tally(answers);
-        if tally.won().is_some() {
-            return true;
+    ) -> Option<Vec<u32>> {
+        if self.tally(answers).won().is_none() {
+            let tally = self.tally(answers);
+            let (slots, others) = tally.within_reach(self.from, self.claim.weight, self.chance())?;
+            let ballot = Ballot {
+                token,
+                wish: Wish::Exactly(slots),
+                ticket: None,
+                stage: Stage::Asks,
+            };
+            let (changed, rest) = self.ask_soon(others, &ballot, took).await;
+            late.join(rest);
+            answers.update(changed);
         }
-        let others = tally.who_may_change(slots, self.from);
-        if !tally.may_win(slots, others.len()) {
-            return false;
-        }
+        self.tally(answers).won().map(<[u32]>::to_vec)
+    }
+
+    /// Lets servers that gave it different slots exchange them for those of other claims that it happened to, too.
+    async fn yield_slots(&self, voters: Vec<usize>, took: Duration) {
         let ballot = Ballot {
-            token,
-            wish: Wish::Exactly(slots.to_vec()),
+            token: self.quorum.horizon.propose(),
+            wish: Wish::From(self.from),
             ticket: None,
-            replaces: false,
+            stage: Stage::Yields,
         };
-        let mut poll = self.vote(others, self.queueing, &ballot);
+        let (_, rest) = self.ask_soon(voters, &ballot, took).await;
+        rest.detach();
+    }
+
+    /// Asks servers that have just answered, and does not wait much longer for them than it took.
+    async fn ask_soon(&self, servers: Vec<usize>, ballot: &Ballot, took: Duration) -> (Answers<Vote>, Rest<Vote>) {
         let patience = (took * 3).max(AGREED_WITHIN_MIN);
+        let mut poll = self.vote(servers, self.queueing, ballot);
         poll.until(self.deadline.min(self.quorum.clock.now() + patience), |_| false)
             .await;
-        let (changed, rest) = poll.into_parts();
-        late.join(rest);
-        answers.update(changed);
-        self.tally(answers).won().is_some()
+        poll.into_parts()
     }
 
     /// The grant of what a majority voted for: at once where the token is above all that this majority knew, else once a
@@ -177,7 +197,7 @@ impl<'a, B: LockBackend> Election<'a, B> {
                 token: Some(token),
                 wish: Wish::Exactly(slots.to_vec()),
                 ticket: None,
-                replaces: true,
+                stage: Stage::Confirms,
             };
             let mut poll = self.vote(self.everyone(), Queueing::Never, &ballot);
             let is_decided = |answers: &Answers<Vote>| {
@@ -208,25 +228,25 @@ impl<'a, B: LockBackend> Election<'a, B> {
     }
 
     /// What to say where nothing was won.
-    fn without(&self, answers: &Answers<Vote>, took: Duration) -> Round {
+    fn without(&self, answers: &Answers<Vote>, is_last: bool, took: Duration) -> Round {
         let tally = self.tally(answers);
         if let Some(refusal) = tally.refusal() {
             return Round::Decided(refusal);
         }
         if self.queueing != Queueing::Never {
-            return Round::Decided(Attempt::Queued(self.queued(answers)));
+            return Round::Decided(Attempt::Queued(self.queued(answers, took)));
         }
         match tally.busy() {
-            Some(busy) if tally.casts().next().is_none() => Round::Decided(Attempt::Busy(busy)),
-            _ => Round::Split(took.max(SPLIT_PAUSE / 50).mul_f64(1.0 + 2.0 * self.chance())),
+            Some(busy) if tally.casts().next().is_none() || is_last => Round::Decided(Attempt::Busy(busy)),
+            _ if is_last => Round::Decided(Attempt::Busy(self.split())),
+            _ => Round::Split,
         }
     }
 
     /// The claim keeps for a moment what some servers voted for: others may give back what is missing.
-    fn queued(&self, answers: &Answers<Vote>) -> Queued {
+    fn queued(&self, answers: &Answers<Vote>, took: Duration) -> Queued {
         let tally = self.tally(answers);
-        let voters = answers.by_server().filter(|(_, vote)| vote.cast().is_some());
-        let has_all = self.quorum.mail.hold(self.claim.holder, voters.map(|(index, _)| index));
+        let has_all = self.quorum.mail.hold(self.claim.holder, tally.voters().into_iter());
         let mut queued = tally.place().unwrap_or(Queued {
             place: 1,
             look_after: tally.busy().map_or(SPLIT_PAUSE, |busy| busy.look_after),
@@ -236,16 +256,16 @@ impl<'a, B: LockBackend> Election<'a, B> {
         if has_all {
             queued.look_after = Duration::ZERO;
         } else if !tally.is_refused() {
-            queued.look_after = SPLIT_PAUSE.mul_f64(1.0 + self.chance());
+            queued.look_after = SPLIT_PAUSE.max(took).mul_f64(1.0 + self.chance());
         }
         queued
     }
 
-    fn split(&self, pause: Duration) -> Busy {
+    fn split(&self) -> Busy {
         Busy {
             used: 0,
             waiters: 0,
-            look_after: pause,
+            look_after: SPLIT_PAUSE,
             limit: self.claim.limit,
         }
     }
@@ -264,8 +284,8 @@ impl<'a, B: LockBackend> Election<'a, B> {
     /// Puts what servers have voted in order with what was decided: now of those that have answered, and later of the rest.
     ///
     /// A claim that does not wait and has nothing waits for that: its program may end.
-    async fn settle(&self, answers: &Answers<Vote>, rest: Rest<Vote>, resolution: &Resolution) {
-        let settler = Settler::new(self, resolution);
+    async fn settle(&self, answers: &Answers<Vote>, rest: Rest<Vote>, resolution: &Resolution, took: Duration) {
+        let settler = Settler::new(self, resolution, took);
         let answered = answers.0.iter().enumerate();
         let answered = answered.filter_map(|(index, answer)| Some((index, answer.clone()?)));
         let work = answered.filter_map(|(index, answer)| settler.put_in_order(index, answer));

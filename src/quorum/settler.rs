@@ -12,11 +12,14 @@ use crate::backend::{Claim, LockBackend, Queueing};
 use crate::clock::Clock;
 use crate::failure::{BackendError, Outcome};
 use crate::fence::FencingToken;
-use crate::vote::{Ballot, Cast, Vote, Wish};
+use crate::vote::{Ballot, Cast, Stage, Vote, Wish};
 
-/// For how long at most a claim that waits keeps votes of a minority. Two that hold what the other wants must not give it
-/// back at the same moment, or they only change places.
+/// For how long at most a claim that waits keeps votes of a minority, or four times what a round took. Two that hold what the
+/// other wants must not give it back at the same moment, or they only change places.
 const KEPT_MAX: Duration = Duration::from_millis(20);
+
+/// When a claim that holds slots asks a server for them that has given it others.
+const HELD_AFTER_MS: [u64; 6] = [0, 4, 8, 16, 32, 64];
 
 /// What becomes of a claim on servers that did not decide, or answer late.
 #[derive(Debug, Clone)]
@@ -36,21 +39,22 @@ pub(super) struct Settler<B> {
     queueing: Queueing,
     from: u32,
     ask: u64,
-    chance: f64,
+    /// When a waiting claim gives back votes of a minority.
+    kept_for: Duration,
     resolution: Resolution,
     /// Above that of the claim's ballots so far, and below that of those to come, which this must not undo.
     token: Option<FencingToken>,
 }
 
 impl<B: LockBackend> Settler<B> {
-    pub(super) fn new(election: &Election<'_, B>, resolution: &Resolution) -> Self {
+    pub(super) fn new(election: &Election<'_, B>, resolution: &Resolution, took: Duration) -> Self {
         Self {
             quorum: election.quorum.clone(),
             claim: Arc::clone(&election.claim),
             queueing: election.queueing,
             from: election.from,
             ask: election.ask,
-            chance: election.chance(),
+            kept_for: KEPT_MAX.max(took * 4).mul_f64(election.chance()),
             token: match resolution {
                 Resolution::Won(_, token) => Some(*token),
                 Resolution::Nothing | Resolution::Waits(_) => election.quorum.horizon.propose(),
@@ -72,34 +76,54 @@ impl<B: LockBackend> Settler<B> {
     ) -> Option<BoxFuture<'static, ()>> {
         match (&self.resolution, vote) {
             // It may have voted. A tombstone would end the wait of a claim that asks again.
-            (Resolution::Nothing, Err(error)) if error.outcome() == Outcome::Unknown => {
-                Some(self.hold(server, Vec::new()))
-            }
-            (Resolution::Nothing, Ok(Vote::Cast(..) | Vote::Queued(..))) => Some(self.hold(server, Vec::new())),
+            (Resolution::Nothing, Err(error)) if error.outcome() == Outcome::Unknown => Some(self.hold_nothing(server)),
+            (Resolution::Nothing, Ok(Vote::Cast(..) | Vote::Queued(..))) => Some(self.hold_nothing(server)),
             (Resolution::Waits(ticket), Ok(Vote::Cast(..))) => Some(self.give_back(server, *ticket)),
             (Resolution::Waits(ticket), Ok(Vote::Queued(_, drawn, _))) if *ticket != Some(drawn) => {
                 let ballot = self.ballot(Wish::From(self.from), *ticket);
                 Some(self.send(server, self.queueing, ballot))
             }
             (Resolution::Won(slots, token), Ok(Vote::Cast(cast, _))) if !is_for(&cast, slots, *token) => {
-                Some(self.hold(server, slots.clone()))
+                Some(self.hold(server, slots))
             }
-            (Resolution::Won(slots, _), Ok(Vote::Queued(..))) => Some(self.hold(server, slots.clone())),
+            (Resolution::Won(slots, _), Ok(Vote::Queued(..))) => Some(self.hold(server, slots)),
             _ => None,
         }
     }
 
-    /// Holds exactly these slots or nothing, and does not wait.
-    fn hold(&self, server: usize, slots: Vec<u32>) -> BoxFuture<'static, ()> {
-        let ballot = self.ballot(Wish::Exactly(slots), None);
+    /// Holds nothing, and does not wait.
+    fn hold_nothing(&self, server: usize) -> BoxFuture<'static, ()> {
+        let ballot = self.ballot(Wish::Exactly(Vec::new()), None);
         self.send(server, Queueing::Never, ballot)
+    }
+
+    /// Holds these slots there, too. Whoever has them there without a majority asks again and again, and cannot be overruled
+    /// while it has asked more lately.
+    fn hold(&self, server: usize, slots: &[u32]) -> BoxFuture<'static, ()> {
+        let slots = slots.to_vec();
+        let ballot = self.ballot(Wish::Exactly(slots.clone()), None);
+        let (quorum, claim) = (self.quorum.clone(), Arc::clone(&self.claim));
+        let all_along = self.begin(server);
+        Box::pin(async move {
+            let _all_along = all_along;
+            for pause in HELD_AFTER_MS.map(Duration::from_millis) {
+                quorum.clock.sleep_until(quorum.clock.now() + pause).await;
+                let settling = quorum.unsettled.begin(claim.holder, server);
+                let backend = Arc::clone(&quorum.nodes[server].backend);
+                let vote = cast_ballot(backend, Arc::clone(&claim), Queueing::Never, ballot.clone());
+                match settling.until(vote).await {
+                    Ok(Vote::Cast(cast, _)) if cast.grant.slots != slots => {}
+                    _ => return,
+                }
+            }
+        })
     }
 
     /// Gives a vote back after a while, unless the claim has asked again by then or waits no more.
     fn give_back(&self, server: usize, ticket: Option<u64>) -> BoxFuture<'static, ()> {
         let (quorum, claim, ask, queueing) = (self.quorum.clone(), Arc::clone(&self.claim), self.ask, self.queueing);
         let ballot = self.ballot(Wish::Exactly(Vec::new()), ticket);
-        let given_back_at = quorum.clock.now() + KEPT_MAX.mul_f64(self.chance);
+        let given_back_at = quorum.clock.now() + self.kept_for;
         Box::pin(async move {
             quorum.clock.sleep_until(given_back_at).await;
             // Before it is looked whether the claim waits: its release looks the other way round.
@@ -116,7 +140,10 @@ impl<B: LockBackend> Settler<B> {
     fn ballot(&self, wish: Wish, ticket: Option<u64>) -> Ballot {
         Ballot {
             token: self.token,
-            replaces: matches!(self.resolution, Resolution::Won(..)),
+            stage: match self.resolution {
+                Resolution::Won(..) => Stage::Holds,
+                Resolution::Nothing | Resolution::Waits(_) => Stage::Asks,
+            },
             wish,
             ticket,
         }

@@ -7,7 +7,7 @@ use super::Quorum;
 use super::answers::Answers;
 use crate::backend::{Claim, LockBackend, Queueing, Standing};
 use crate::failure::BackendError;
-use crate::vote::{Ballot, Wish};
+use crate::vote::{Ballot, Stage, Wish};
 
 /// What each server answers to a refresh of many claims.
 type Standings = Vec<Result<Standing, BackendError>>;
@@ -82,7 +82,7 @@ fn ask_for_vote<B: LockBackend>(quorum: &Quorum<B>, server: usize, claim: &Claim
             token: Some(grant.token),
             wish: Wish::Exactly(grant.slots.clone()),
             ticket: None,
-            replaces: true,
+            stage: Stage::Holds,
         };
         let vote = Box::pin(async move { node.vote(&claim, Queueing::Never, &ballot).await });
         let _the_next_refresh_tries_again = settling.until(vote).await;

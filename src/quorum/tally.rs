@@ -1,5 +1,6 @@
 //! What the votes so far come to.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::mem::discriminant;
 
@@ -7,6 +8,9 @@ use super::answers::{Answers, median, upper_median};
 use crate::backend::{Attempt, Busy, Grant, Queued};
 use crate::fence::FencingToken;
 use crate::vote::{Cast, View, Vote};
+
+/// How many slots a server says of whether they are free.
+const WINDOW: u32 = 52;
 
 /// The votes on one claim.
 pub(super) struct Tally<'a> {
@@ -64,23 +68,46 @@ impl<'a> Tally<'a> {
         self.answers.given().filter_map(Vote::cast)
     }
 
-    /// Which servers voted for other slots, but have these free; the claim looked for them from this one on.
-    pub(super) fn who_may_change(&self, slots: &[u32], from: u32) -> Vec<usize> {
-        let may_change =
-            |cast: &Cast| cast.grant.slots != slots && slots.iter().all(|slot| has_free(cast, *slot, from));
-        let casts = self
-            .answers
-            .by_server()
-            .filter_map(|(index, vote)| Some((index, vote.cast()?)));
-        casts
-            .filter(|(_, cast)| may_change(cast))
-            .map(|(index, _)| index)
-            .collect()
+    /// Slots that a majority could vote for, as far as it said, and which of it voted for others; the claim looked for them
+    /// from this one on. Those that have most votes first, and of the others such as another claim does not happen upon, too.
+    pub(super) fn within_reach(&self, from: u32, weight: u32, chance: f64) -> Option<(Vec<u32>, Vec<usize>)> {
+        let casts = self.answers.by_server();
+        let casts: Vec<(usize, &Cast)> = casts.filter_map(|(index, vote)| Some((index, vote.cast()?))).collect();
+        let limit = casts.iter().map(|(_, cast)| cast.grant.limit.max(1)).min()?;
+        let window = WINDOW.min(limit);
+        let first = (f64::from(window) * chance) as u32;
+        let around = (0..window).map(|place| (from % limit + (first + place) % window) % limit);
+        let voted = casts.iter().flat_map(|(_, cast)| cast.grant.slots.iter().copied());
+        let mut candidates: Vec<u32> = voted.chain(around).filter(|slot| *slot < limit).collect();
+        candidates
+            .sort_by_key(|slot| Reverse(casts.iter().filter(|(_, cast)| cast.grant.slots.contains(slot)).count()));
+
+        let (mut slots, mut able) = (Vec::new(), casts);
+        for slot in candidates {
+            let mut able_still = able.clone();
+            able_still.retain(|(_, cast)| has_free(cast, slot, from));
+            if able_still.len() >= self.majority && !slots.contains(&slot) {
+                slots.push(slot);
+                able = able_still;
+            }
+            if slots.len() == weight as usize {
+                slots.sort_unstable();
+                able.retain(|(_, cast)| cast.grant.slots != slots);
+                return Some((slots, able.into_iter().map(|(index, _)| index).collect()));
+            }
+        }
+        None
     }
 
-    /// Whether a majority could vote for these slots, if those did that may.
-    pub(super) fn may_win(&self, slots: &[u32], changing: usize) -> bool {
-        self.votes_for(slots) + changing >= self.majority
+    /// Whether a majority has given the claim something.
+    pub(super) fn is_split(&self) -> bool {
+        self.casts().count() >= self.majority
+    }
+
+    /// The servers that have given the claim something.
+    pub(super) fn voters(&self) -> Vec<usize> {
+        let voters = self.answers.by_server().filter(|(_, vote)| vote.cast().is_some());
+        voters.map(|(index, _)| index).collect()
     }
 
     /// The token of a majority's votes for these slots, if it is above every one that these servers knew before.
@@ -223,9 +250,9 @@ fn refused(vote: &Vote) -> Option<&Attempt> {
     }
 }
 
-/// Whether a server has this slot free or among the claim's own, as far as it said; of slots beyond its mask nothing is known.
+/// Whether a server has this slot free or among the claim's own, as far as it said.
 fn has_free(cast: &Cast, slot: u32, from: u32) -> bool {
     let limit = cast.grant.limit.max(1);
     let place = (slot + limit - from % limit) % limit;
-    cast.grant.slots.contains(&slot) || place >= 52 || cast.free >> place & 1 == 1
+    cast.grant.slots.contains(&slot) || place < WINDOW && cast.free >> place & 1 == 1
 }

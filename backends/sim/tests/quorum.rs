@@ -337,6 +337,147 @@ async fn contend(sim: Sim, inside: Arc<AtomicU32>, until: Duration) -> u32 {
     turns
 }
 
+/// How many rounds of ballots to all servers an acquire takes, and how long at most, where so many come at one moment.
+async fn rounds(sim: &Sim, limit: u32, claims: u32) -> (f64, Duration) {
+    let semaphores: Vec<Semaphore> = (0..claims).map(|_| semaphore(&client(sim), limit)).collect();
+    let (servers, turns) = (3, 15);
+    let (mut ballots, mut longest) = (0, Duration::ZERO);
+    for _ in 0..turns {
+        reset_commands(sim, servers);
+        let asked_at = sim.now();
+        let permits = join_all(semaphores.iter().map(Semaphore::acquire)).await;
+        longest = longest.max(sim.now() - asked_at);
+        sleep(sim, Duration::from_millis(20)).await;
+        ballots += scripts_run(sim, servers);
+        join_all(permits.into_iter().map(|permit| permit.unwrap().release())).await;
+        sleep(sim, Duration::from_millis(20)).await;
+    }
+    (ballots as f64 / f64::from(servers * turns * claims), longest)
+}
+
+fn reset_commands(sim: &Sim, servers: u32) {
+    (0..servers).for_each(|site| sim.deployment(site).master().reset_commands());
+}
+
+fn scripts_run(sim: &Sim, servers: u32) -> u64 {
+    let scripts = |site| sim.deployment(site).master().commands()["evalsha"];
+    (0..servers).map(scripts).sum()
+}
+
+#[test]
+fn an_acquire_takes_one_round_and_few_where_several_come_together() {
+    for (limit, claims, most) in [
+        (1, 1, 1.2),
+        (5, 1, 1.2),
+        (5, 3, 2.5),
+        (5, 5, 3.5),
+        (8, 8, 4.5),
+        (64, 8, 4.5),
+    ] {
+        for seed in 1..=3 {
+            let (rounds, longest) = run_with_deployments(seed, 3, 0, |sim| async move {
+                past_the_first_grace(&sim).await;
+                rounds(&sim, limit, claims).await
+            });
+            println!("{claims} claims to {limit} slots: {rounds:.2} rounds, {longest:?} at most");
+            assert!(rounds < most, "{claims} claims to {limit} slots: {rounds:.2} rounds");
+            assert!(
+                longest < Duration::from_millis(100),
+                "{claims} claims to {limit} slots: {longest:?}"
+            );
+        }
+    }
+}
+
+/// A crowd that wants more slots than there are.
+#[derive(Debug, Clone, Copy)]
+struct Crowd {
+    servers: u32,
+    limit: u32,
+    claims: u32,
+    /// Claims weigh from 1 to so much.
+    weights: u32,
+    /// All are of one process.
+    is_shared: bool,
+}
+
+impl Crowd {
+    const HOLDS: Duration = Duration::from_millis(20);
+    const LASTS: Duration = Duration::from_millis(1_500);
+
+    /// How much of the time the slots were taken, and how long a claim waited at most.
+    async fn contend(self, sim: &Sim) -> (f64, Duration) {
+        past_the_first_grace(sim).await;
+        let (until, together) = (sim.now() + Self::LASTS, client(sim));
+        let claims = (0..self.claims).map(|number| {
+            let client = if self.is_shared { together.clone() } else { client(sim) };
+            self.claim_again_and_again(sim, client, 1 + number % self.weights, until)
+        });
+        reset_commands(sim, self.servers);
+        let turns = join_all(claims).await;
+        let taken: Duration = turns
+            .iter()
+            .map(|(weight, turns, _)| Self::HOLDS * *weight * *turns)
+            .sum();
+        let share = taken.as_secs_f64() / (Self::LASTS * self.limit).as_secs_f64();
+        let count: u32 = turns.iter().map(|(_, turns, _)| turns).sum();
+        let scripts = scripts_run(sim, self.servers) as f64 / f64::from(self.servers * count);
+        let longest = turns.into_iter().map(|(_, _, longest)| longest).max().unwrap();
+        println!("{self:?}: slots are taken {share:.2} of the time, {scripts:.1} scripts a turn, {longest:?} at most");
+        (share, longest)
+    }
+
+    async fn claim_again_and_again(
+        self,
+        sim: &Sim,
+        client: Client,
+        weight: u32,
+        until: Duration,
+    ) -> (u32, u32, Duration) {
+        let semaphore = semaphore(&client, self.limit);
+        let (mut turns, mut longest) = (0, Duration::ZERO);
+        while sim.now() < until {
+            let asked_at = sim.now();
+            let permit = semaphore.acquire_many(weight).await.unwrap();
+            longest = longest.max(sim.now() - asked_at);
+            sleep(sim, Self::HOLDS).await;
+            permit.release().await.unwrap();
+            turns += 1;
+        }
+        (weight, turns, longest)
+    }
+}
+
+/// Servers that give slots out in another order would go on to differ while all slots are taken: then it was a sixth of the
+/// time, and a claim waited for seconds.
+#[test]
+fn where_claims_are_more_than_slots_the_slots_are_taken_most_of_the_time() {
+    let crowd = Crowd {
+        servers: 3,
+        limit: 8,
+        claims: 12,
+        weights: 1,
+        is_shared: false,
+    };
+    let crowds = [
+        Crowd { claims: 9, ..crowd },
+        crowd,
+        Crowd {
+            is_shared: true,
+            claims: 24,
+            ..crowd
+        },
+        Crowd { servers: 5, ..crowd },
+        Crowd { weights: 3, ..crowd },
+    ];
+    for (seed, crowd) in (1..).zip(crowds) {
+        let (share, longest) =
+            run_with_deployments(seed, crowd.servers, 0, |sim| async move { crowd.contend(&sim).await });
+        assert!(share > 0.6, "{crowd:?}: {share:.2}");
+        assert!(longest < Duration::from_millis(400), "{crowd:?}: {longest:?}");
+    }
+}
+
 /// What a waiter needs is free on different servers at different moments.
 #[test]
 fn waiters_are_served_while_servers_come_and_go() {

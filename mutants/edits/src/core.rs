@@ -272,7 +272,7 @@ impl Clock for WallClock {
     ),
     Edit::instead(
         "a_minority_keeps_a_lease",
-        "quorum.rs",
+        "quorum/backend.rs",
         "standings::decide(&answers, «majority»).ok_or_else(",
         "1",
     ),

@@ -4,6 +4,7 @@ mod acks;
 mod boundary;
 mod commands;
 mod determinism;
+mod exchanges;
 mod explore;
 mod failover;
 mod grace;
