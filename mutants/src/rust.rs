@@ -34,7 +34,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         Some("local deadline counted from the reply instead of from before the request"),
         &[ExclusiveSlot, LossTold, AtMostLimit],
         &[Lapses],
-        (Lapses, 11),
+        (Lapses, 29),
     ),
     mutant(
         "no_drift_margin",
@@ -188,7 +188,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         None,
         &[NoSpuriousLoss],
         &[Failover, Memory],
-        (Failover, 10),
+        (Memory, 10),
     ),
     mutant(
         "too_few_acknowledgements_are_enough",
@@ -209,14 +209,14 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         None,
         &[AtMostLimit, ExclusiveSlot],
         &[Quorum],
-        (Quorum, 4),
+        (Quorum, 5),
     ),
     mutant(
         "votes_for_any_slots_count",
         None,
         &[AtMostLimit, ExclusiveSlot],
         &[Quorum],
-        (Quorum, 20),
+        (Quorum, 8),
     ),
     mutant(
         "one_round_whatever_servers_knew",
@@ -230,13 +230,13 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         None,
         &[TokenOrder, TokenUnique, FenceAccepts],
         &[Quorum],
-        (Quorum, 8),
+        (Quorum, 10),
     ),
     mutant(
         "a_minority_keeps_a_lease",
         None,
         &[AtMostLimit, ExclusiveSlot],
         &[Quorum],
-        (Quorum, 44),
+        (Quorum, 25),
     ),
 ];

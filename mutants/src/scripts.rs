@@ -114,7 +114,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         &[Replace::new(Common, "«if grace == 0» then return 0 end", "if true")],
         &[ExclusiveSlot, LossTold, AtMostLimit],
         &[Failover, Memory],
-        (Failover, 10),
+        (Memory, 10),
     ),
     mutant(
         "a_server_without_memory_asks_for_no_grace",
@@ -138,7 +138,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         &[NoSpuriousLoss],
         &[Failover, Memory],
-        (Failover, 10),
+        (Memory, 10),
     ),
     mutant(
         "taken_in_beside_another",
@@ -162,7 +162,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         TOKENS,
         &[Memory],
-        (Memory, 1),
+        (Memory, 2),
     ),
     mutant(
         "the_shortcut_passes_over_another_generation",
@@ -174,7 +174,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         TOKENS,
         &[Failover],
-        (Failover, 1),
+        (Failover, 6),
     ),
     mutant(
         "a_token_is_given_twice",
@@ -369,7 +369,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         &[IdlePermit, HandOver, Served],
         &[Calm],
-        (Calm, 11),
+        (Calm, 28),
     ),
     mutant(
         "keys_expire_with_the_lease",
@@ -425,7 +425,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         &[IdlePermit],
         &[Operators],
-        (Operators, 10),
+        (Operators, 19),
     ),
     mutant(
         "resize_serves_nobody",
@@ -524,7 +524,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         &[Replace::new(Common, "«put(count, 0)» -- An evicted", "")],
         &[IdlePermit, Served],
         &[Memory],
-        (Memory, 47),
+        (Memory, 235),
     ),
     mutant(
         "a_lost_state_leaves_the_rest",
@@ -636,7 +636,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         &[AtMostLimit, ExclusiveSlot],
         &[Quorum],
-        (Quorum, 5),
+        (Quorum, 36),
     ),
     mutant(
         "a_server_votes_without_the_guard",

@@ -7,7 +7,7 @@ use crate::zset::Zset;
 pub(crate) type Bytes = Vec<u8>;
 
 /// What a key holds.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value {
     Hash(BTreeMap<Bytes, Bytes>),
     Text(Bytes),
@@ -33,7 +33,7 @@ impl Value {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Entry {
     pub(crate) value: Value,
     /// Server time, ms.
@@ -94,9 +94,14 @@ impl Keyspace {
         self.entries.get(key).map(|entry| &entry.value)
     }
 
-    /// Replaces all data with that of `master`.
-    pub(crate) fn copy(&mut self, master: &Self) {
-        self.entries = master.entries.clone();
+    /// Replaces all data with that of `other`; each key ends when it would have ended there.
+    pub(crate) fn copy(&mut self, other: &Self) {
+        self.entries.clone_from(&other.entries);
+    }
+
+    /// Whether all data is that of `other`.
+    pub(crate) fn is_copy_of(&self, other: &Self) -> bool {
+        self.entries == other.entries
     }
 
     /// The keys that have not ended, in byte order.

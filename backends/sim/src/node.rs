@@ -44,8 +44,18 @@ impl Call {
 pub enum Persistence {
     /// Everything, as with `appendfsync always`.
     Kept,
+    /// What there was when it was last [saved](crate::Server::save), as with RDB snapshots, or with `appendfsync everysec`
+    /// for a second: older data. Nothing if it never was.
+    Saved,
     /// Nothing.
     Lost,
+}
+
+/// The data on disk.
+#[derive(Debug, Default)]
+struct Snapshot {
+    keys: Keyspace,
+    offset: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +89,7 @@ pub(crate) struct Node {
     pub(crate) id: ServerId,
     seed: u64,
     database: Database,
+    saved: Snapshot,
     /// SHA-1s that `EVALSHA` knows. Compiled scripts stay in the interpreter, which no client can see.
     cached: BTreeSet<String>,
     incarnation: u64,
@@ -102,6 +113,7 @@ impl Node {
             id,
             seed,
             database: Database::default(),
+            saved: Snapshot::default(),
             cached: BTreeSet::new(),
             incarnation: 0,
             state: State::Up,
@@ -126,13 +138,34 @@ impl Node {
         self.incarnation += 1;
     }
 
+    pub(crate) fn save(&mut self) {
+        self.saved.keys.copy(&self.database.keys);
+        self.saved.offset = self.offset;
+    }
+
     pub(crate) fn restart(&mut self, persistence: Persistence) {
         self.incarnation += 1;
-        if persistence == Persistence::Lost {
-            self.database.keys.clear();
-            self.offset = 0;
+        match persistence {
+            Persistence::Kept => {}
+            Persistence::Saved => self.go_back(),
+            Persistence::Lost => {
+                self.saved = Snapshot::default();
+                self.go_back();
+            }
         }
         self.start();
+    }
+
+    /// Has what is on disk. How many changes that took is known there as well, and what comes is counted on from it.
+    fn go_back(&mut self) {
+        self.database.keys.copy(&self.saved.keys);
+        self.offset = self.saved.offset;
+    }
+
+    /// Whether something is on disk, and it is older than what there is.
+    pub(crate) fn has_older_data(&self) -> bool {
+        let nothing = Keyspace::default();
+        !self.saved.keys.is_copy_of(&nothing) && !self.saved.keys.is_copy_of(&self.database.keys)
     }
 
     fn start(&mut self) {

@@ -192,6 +192,17 @@ impl Server {
         self.database(|database| database.refused = None);
     }
 
+    /// Keeps the data as it is now, as `BGSAVE` does, for a [`restart`](Self::restart) with [`Persistence::Saved`]. A server
+    /// that is down or frozen saves nothing.
+    pub fn save(&self) {
+        self.with(|world| {
+            if world.node(self.id).state == State::Up {
+                world.note(self.says("saves its data"));
+                world.node(self.id).save();
+            }
+        });
+    }
+
     /// Kills the server: connections break, and new ones are refused until [`restart`](Self::restart).
     pub fn crash(&self) {
         self.with(|world| {

@@ -437,7 +437,10 @@ impl World {
 
     pub(crate) fn restart(&mut self, server: ServerId, persistence: Persistence) {
         let was_down = self.node(server).state == State::Down;
-        let lost = persistence == Persistence::Lost && self.node(server).following.is_none();
+        let lost = persistence != Persistence::Kept && self.node(server).following.is_none();
+        if lost && persistence == Persistence::Saved && self.node(server).has_older_data() {
+            self.marks.hit("a master came back with older data");
+        }
         self.node(server).restart(persistence);
         self.set_state(server, State::Up);
         self.drop_backlog(server);
@@ -445,6 +448,7 @@ impl World {
             self.break_subscriptions(|one| one.server == server, subscriptions::Reconnect::Soon);
         }
         if lost {
+            self.drop_waits(server);
             self.forgot(server, true);
         }
         self.rejoin(server);

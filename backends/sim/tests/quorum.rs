@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
-use semafence::{Clock, Error, Failure, KeeperMode, LossReason, Quorum};
+use semafence::{Clock, Error, Failure, KeeperMode, LossReason, Quorum, Strategy};
 use semafence_sim::{
     Direction, Faults, Message, Persistence, Process, Sim, SimBackend, SimClock, Verdict, run_with_deployments,
 };
@@ -561,6 +561,74 @@ fn a_server_that_forgot_its_vote_takes_nobody_else_in() {
 
         let rival_holds = asking.is_finished() && asking.await.unwrap().unwrap().is_held();
         assert!(!(rival_holds && held.is_held()), "two hold one slot");
+    });
+}
+
+/// What a server that starts again with older data has on record may be a vote that it has given to another since.
+#[test]
+fn a_server_that_went_back_confirms_no_vote_of_before() {
+    /// One holds on the second server and the third. The rival has the vote of the first, is told so late, and gives it back.
+    /// Then the first and the second vote for the next, which from then on hears nothing of the first.
+    #[derive(Debug)]
+    struct Trap {
+        before: u32,
+        rival: u32,
+        next: u32,
+        granted_by: Duration,
+    }
+
+    impl Faults for Trap {
+        fn judge(&mut self, message: &Message) -> Verdict {
+            let is_early = message.at < self.granted_by;
+            match (message.client, message.site) {
+                (client, 0) if client == self.before => Verdict::Drop,
+                (client, 1) if client == self.rival => Verdict::Drop,
+                (client, 0) if client == self.rival && is_early && message.direction == Direction::Reply => {
+                    Verdict::Delay(Duration::from_millis(60))
+                }
+                (client, 2) if client == self.next => Verdict::Drop,
+                (client, 0) if client == self.next && !is_early => Verdict::Drop,
+                _ => Verdict::Deliver,
+            }
+        }
+    }
+
+    run_with_deployments(12, 3, 0, |sim| async move {
+        past_the_first_grace(&sim).await;
+        let processes = [sim.process(), sim.process(), sim.process()];
+        let granted_by = sim.now() + Duration::from_secs(1);
+        sim.set_faults(Trap {
+            before: processes[0].number(),
+            rival: processes[1].number(),
+            next: processes[2].number(),
+            granted_by,
+        });
+        let [before, rival, next] = processes.map(|process| client_of(&process, sim.quorum_of(&process).unwrap()));
+        let before = semaphore(&before, 1).acquire_owned().await.unwrap();
+        let often = Duration::from_millis(20);
+        let rival = rival.semaphore("jobs", 1).ttl(TTL).strategy(Strategy::Poll);
+        let rival = rival.retry_interval(often).retry_interval_max(often).build().unwrap();
+        let asking = tokio::spawn(async move { rival.acquire_owned().await.unwrap() });
+        while holders_on(&sim, 0).await == 0 {
+            sleep(&sim, Duration::from_millis(1)).await;
+        }
+        let server = sim.deployment(0).master();
+        server.save();
+        before.release().await.unwrap();
+        let held = semaphore(&next, 1).acquire_owned().await.unwrap();
+        assert!(sim.now() < granted_by && !asking.is_finished());
+        sleep(&sim, granted_by - sim.now()).await;
+
+        server.crash();
+        server.restart(Persistence::Saved);
+        sleep(&sim, TTL / 3).await;
+
+        assert!(
+            !(asking.is_finished() && held.is_held()),
+            "two hold one slot: the first server has confirmed what it had forgotten to be over"
+        );
+        assert_eq!(held.lost().await, LossReason::Expired);
+        assert!(asking.await.unwrap().token() > held.token());
     });
 }
 

@@ -50,13 +50,19 @@ fn is_long_dead(facts: &Facts<'_>, stay: &Stay<'_>, patience: Duration, late: Du
     })
 }
 
-/// Whoever is handed a permit is told, and has it at once.
+/// Whoever is handed a permit is told, and has it at once, or as soon as replicas that lag have acknowledged it.
 fn check_taken(facts: &Facts<'_>, report: &mut Report, stay: &Stay<'_>) {
     let Some((life, grant)) = facts.granted_to(stay.holder) else {
         return;
     };
     let (at, client) = (stay.span.from, life.asked.client);
-    let prompt = Span::new(at.saturating_sub(life.asked.ttl), at + PROMPT);
+    let lately = at.saturating_sub(life.asked.ttl);
+    let acknowledged = if facts.troubles.lagged(Span::new(lately, at + PROMPT)) {
+        life.asked.acks_timeout
+    } else {
+        Duration::ZERO
+    };
+    let prompt = Span::new(lately, at + PROMPT + acknowledged);
     let is_late = grant.token == stay.token && grant.at > prompt.until;
     if is_late && facts.troubles.calm(client, prompt) && facts.servers.always_served(prompt) {
         let text = format!("{} is handed a permit of {} and is not told", life.op(), stay.name);
@@ -139,6 +145,29 @@ mod tests {
     #[test]
     fn a_message_that_a_fault_may_have_lost_is_no_defect() {
         assert_eq!(told(1600, "900 disturb 1 network client=2"), []);
+    }
+
+    #[test]
+    fn a_permit_that_a_slow_replica_acknowledges_is_told_later() {
+        let told = |fault: &str| {
+            let text = format!(
+                "0 ask 1 by 1
+                 0 ask 2 by 2 acks=1 for=500
+                 5 record hold=1/5/0/3005
+                 10 grant 1 token=5
+                 15 record hold=1/5/0/3005 wait=2
+                 {fault}
+                 1000 return 1
+                 1001 record hold=2/6/0/3001
+                 1600 grant 2 token=6 acks=1
+                 1600 return 2
+                 1600 record"
+            );
+            story(&text).broken()
+        };
+
+        assert_eq!(told(""), [Invariant::HandOver]);
+        assert_eq!(told("900 disturb 1 lag"), []);
     }
 
     #[test]

@@ -91,6 +91,8 @@ pub enum Verb {
     Crash { length: Duration },
     /// Kills the master, which starts again without its data.
     Restart { length: Duration },
+    /// Kills the master, which starts again with the data that it had so long before. Begins when that is saved.
+    Revert { age: Duration, length: Duration },
     /// Forgets all scripts.
     FlushScripts,
     /// Deletes everything.
@@ -203,6 +205,7 @@ impl Verb {
             | Self::Wobble { length, .. }
             | Self::WobbleClock { length, .. } => *length,
             Self::Failover { lost, detected } => *lost + *detected,
+            Self::Revert { age, length } => *age + *length,
             Self::Hang { detected, length } | Self::Split { detected, length, .. } => (*detected).max(*length),
             Self::Duplicate { after, .. } => *after,
             Self::Delay { by, .. } => *by,
@@ -234,6 +237,7 @@ impl Verb {
             | Self::Noise { .. }
             | Self::Partition { .. }
             | Self::Restart { .. }
+            | Self::Revert { .. }
             | Self::Split { .. } => Trouble::Network,
             Self::Evict { .. } | Self::FlushAll => Trouble::Memory,
             Self::Kill { .. } | Self::Pause { .. } | Self::Suspend { .. } => Trouble::Process,
@@ -386,6 +390,7 @@ impl fmt::Display for Verb {
             Self::Freeze { length } => write!(f, "freeze for={}", ms(*length)),
             Self::Crash { length } => write!(f, "crash for={}", ms(*length)),
             Self::Restart { length } => write!(f, "restart-empty for={}", ms(*length)),
+            Self::Revert { age, length } => write!(f, "revert age={} for={}", ms(*age), ms(*length)),
             Self::FlushScripts => f.write_str("flush-scripts"),
             Self::FlushAll => f.write_str("flush-all"),
             Self::Evict { part } => write!(f, "evict key={}", name_of(&PARTS, part)),
@@ -526,6 +531,10 @@ fn verb(words: &mut Words<'_>) -> Result<Verb, ParsePlanError> {
             length: words.time("for")?,
         },
         "restart-empty" => Verb::Restart {
+            length: words.time("for")?,
+        },
+        "revert" => Verb::Revert {
+            age: words.time("age")?,
             length: words.time("for")?,
         },
         "flush-scripts" => Verb::FlushScripts,

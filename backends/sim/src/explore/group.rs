@@ -29,7 +29,7 @@ pub enum Group {
     Pause,
     /// A server refuses what it is asked.
     Refuse,
-    /// A server stands still or starts again, with its data or without, or forgets its scripts.
+    /// A server stands still or starts again, with its data, older data or none, or forgets its scripts.
     Restart,
     /// Both sides have a master.
     Split,
@@ -98,7 +98,11 @@ impl Verb {
             Self::Partition { .. } => Group::Partition,
             Self::Pause { .. } | Self::Suspend { .. } => Group::Pause,
             Self::Refuse { .. } => Group::Refuse,
-            Self::Crash { .. } | Self::FlushScripts | Self::Freeze { .. } | Self::Restart { .. } => Group::Restart,
+            Self::Crash { .. }
+            | Self::FlushScripts
+            | Self::Freeze { .. }
+            | Self::Restart { .. }
+            | Self::Revert { .. } => Group::Restart,
             Self::Hang { .. } | Self::Split { .. } => Group::Split,
         }
     }

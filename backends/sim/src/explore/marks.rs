@@ -17,6 +17,7 @@ pub const MARKS: &[&str] = &[
     "a grant waited for replicas",
     "a grant was confirmed or repeated",
     "a holder died",
+    "a master came back with older data",
     "a master lost data",
     "a master without enough replicas refused a write",
     "a message came late and was passed by later ones",

@@ -122,6 +122,7 @@ impl Plan {
                     | Verb::FlushAll
                     | Verb::Hang { .. }
                     | Verb::Restart { .. }
+                    | Verb::Revert { .. }
                     | Verb::Split { .. }
             )
         };

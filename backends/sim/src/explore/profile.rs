@@ -28,7 +28,7 @@ pub enum Profile {
     /// Long holders are cut off while clocks drift and answers are slow, as far as that is allowed, and their leases end;
     /// or for so short that they must not.
     Lapses,
-    /// Keys are evicted, data is deleted, the server restarts empty.
+    /// Keys are evicted, data is deleted, the server restarts empty or with older data.
     Memory,
     /// Messages are lost, late, repeated, and arrive when nobody waits for them any more.
     Network,
@@ -36,7 +36,7 @@ pub enum Profile {
     Operators,
     /// Processes pause and die, machines are suspended.
     Processes,
-    /// A majority of three or five independent servers decides, which stand still, restart with their data or without, and
+    /// A majority of three or five independent servers decides, which stand still, restart with their data, older data or none, and
     /// are cut off from some clients, several at once: faults of the other kinds, the limit is changed on all. What befalls a
     /// server befalls the one that the seed and its time choose, and so do three of four partitions. Not drawn by a seed
     /// where no kind is chosen.
@@ -157,6 +157,10 @@ impl Profile {
             let noise = dice.pick(0, 1, 0, 3);
             faults.extend((10..10 + noise).map(|number| dice.at(number, dice.beside(number))));
         }
+        let mut faults: Vec<Fault> = (200..)
+            .zip(faults)
+            .map(|(number, fault)| dice.revert(number, fault))
+            .collect();
         faults.sort_by_key(|fault| fault.at);
         faults
     }
@@ -335,6 +339,22 @@ impl Dice {
             _ => Verb::Evict {
                 part: parts[self.pick(fault, 4, 0, 5) as usize],
             },
+        }
+    }
+
+    /// One in three servers that restart without their data have an older one instead. A die of its own, so that all else
+    /// that is drawn stays what it was.
+    fn revert(&self, number: u64, fault: Fault) -> Fault {
+        match fault.verb {
+            Verb::Restart { length } if self.pick(number, 0, 0, 2) == 0 => {
+                let at_ms = u64::try_from(fault.at.as_millis()).expect("a run is short");
+                let age = self.time(number, 1, 100, (at_ms / 2).clamp(100, 5_000)).min(fault.at);
+                Fault {
+                    at: fault.at - age,
+                    verb: Verb::Revert { age, length },
+                }
+            }
+            _ => fault,
         }
     }
 

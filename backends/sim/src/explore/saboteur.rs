@@ -203,15 +203,12 @@ impl Saboteur {
                 tokio::time::sleep(*length).await;
                 master.thaw();
             }
-            Verb::Crash { length } | Verb::Restart { length } => {
-                let data = if matches!(verb, Verb::Crash { .. }) {
-                    Persistence::Kept
-                } else {
-                    Persistence::Lost
-                };
-                master.crash();
-                tokio::time::sleep(*length).await;
-                master.restart(data);
+            Verb::Crash { length } => start_again(&master, *length, Persistence::Kept).await,
+            Verb::Restart { length } => start_again(&master, *length, Persistence::Lost).await,
+            Verb::Revert { age, length } => {
+                master.save();
+                tokio::time::sleep(*age).await;
+                start_again(&master, *length, Persistence::Saved).await;
             }
             Verb::FlushScripts => master.flush_scripts(),
             Verb::FlushAll => master.flush_all(),
@@ -388,6 +385,12 @@ impl Saboteur {
             process.clock().set_drift_ppm(0);
         }
     }
+}
+
+async fn start_again(server: &crate::server::Server, length: Duration, data: Persistence) {
+    server.crash();
+    tokio::time::sleep(length).await;
+    server.restart(data);
 }
 
 /// Who is to be found in the newest record of some name.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::names::{Names, named};
 
 /// The verbs of faults, as their lines print them; read with `_` and `-` alike.
-pub(super) const VERBS: [&str; 30] = [
+pub(super) const VERBS: [&str; 31] = [
     "crash",
     "cut",
     "deaf",
@@ -33,6 +33,7 @@ pub(super) const VERBS: [&str; 30] = [
     "refuse",
     "resize",
     "restart-empty",
+    "revert",
     "split",
     "step-wall",
     "step_clock",

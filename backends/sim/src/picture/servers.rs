@@ -91,6 +91,12 @@ fn befall(lanes: &mut BTreeMap<ServerId, Lane>, band: &Band) {
             }
             (master(lanes, band.at), band.at + *lost, "down".to_owned())
         }
+        Verb::Revert { age, .. } => {
+            if let Some(lane) = master(lanes, band.at).and_then(|id| lanes.get_mut(&id)) {
+                lane.marks.push((band.at, "saved".to_owned(), false));
+            }
+            (master(lanes, band.at), band.at + *age, "down".to_owned())
+        }
         Verb::Crash { .. } | Verb::Restart { .. } => (master(lanes, band.at), band.at, "down".to_owned()),
         Verb::Freeze { .. } | Verb::Hang { .. } => (master(lanes, band.at), band.at, "stands still".to_owned()),
         Verb::Split { first, last, .. } => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::subscriptions::Reconnect;
-use super::{Due, World};
+use super::{Due, World, reset};
 use crate::database::{Effect, Resp};
 use crate::history::{ServerId, What};
 use crate::node::{Call, Following, State};
@@ -207,6 +207,17 @@ impl World {
         let mut replies = wait.replies;
         replies.push(count);
         self.reply(wait.wire, wait.server, request, replies);
+    }
+
+    /// Nobody waits any more for replicas to have what this server has lost; what it counts from now on is something else.
+    pub(super) fn drop_waits(&mut self, server: ServerId) {
+        let (dropped, kept) = std::mem::take(&mut self.acknowledgements)
+            .into_iter()
+            .partition(|wait| wait.server == server);
+        self.acknowledgements = kept;
+        for wait in Vec::from_iter::<Vec<_>>(dropped) {
+            self.answer(wait.request, Err(reset()));
+        }
     }
 
     /// Whether a master has heard of enough replicas lately to take writes: `min-replicas-to-write`.

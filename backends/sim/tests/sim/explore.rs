@@ -152,6 +152,41 @@ fn verbs_are_read_with_dashes_and_underscores_alike() {
     assert!(with_fault("9000ms restart_empty for=70ms").is_ok());
 }
 
+#[test]
+fn a_server_that_goes_back_has_saved_its_data_so_long_before() {
+    let plan = with_fault("9000ms revert age=500ms for=70ms").unwrap();
+
+    let outcome = traced(&plan);
+
+    let has_told = |at: &str, what: &str| {
+        let line = format!("{at} server 0.0: {what}");
+        outcome.trace.iter().any(|told| told.trim() == line)
+    };
+    assert!(has_told("9.000000", "saves its data"));
+    assert!(has_told("9.500000", "crashes"));
+    assert!(has_told("9.570000", "restarts, data Saved"));
+    assert_eq!(outcome.marks.count("a master came back with older data"), 1);
+    assert!(outcome.report.is_clean(), "{}", outcome.report);
+    assert_eq!(plan.faults[0].verb.length(), Duration::from_millis(570));
+}
+
+#[test]
+fn one_in_three_servers_that_lose_their_data_has_an_older_one() {
+    for profile in [Profile::Everything, Profile::Memory, Profile::Quorum] {
+        let plans = (1..=400).map(|seed| Plan::draw(profile, seed));
+        let faults: Vec<Fault> = plans.flat_map(|plan| plan.faults).collect();
+        let count = |is_it: fn(&Verb) -> bool| faults.iter().filter(|fault| is_it(&fault.verb)).count();
+
+        let older = count(|verb| matches!(verb, Verb::Revert { .. }));
+        let none = count(|verb| matches!(verb, Verb::Restart { .. }));
+
+        assert!(
+            (none / 3..none * 2 / 3).contains(&older),
+            "{profile}: {older} and {none}"
+        );
+    }
+}
+
 /// A plan that was made small is printed, and must be read.
 #[test]
 fn fewer_clients_leave_no_faults_of_those_that_are_gone() {

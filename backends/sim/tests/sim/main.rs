@@ -16,6 +16,7 @@ mod network;
 mod plans;
 mod rejoining;
 mod running;
+mod saved;
 mod scripts;
 mod shortcuts;
 mod slots;

@@ -48,6 +48,17 @@ fn tokens_grow_through_restarts_with_data() {
 }
 
 #[test]
+fn tokens_grow_through_restarts_with_older_data() {
+    tokens_grow_through(|sim, round| {
+        if round % 2 == 0 {
+            sim.server().save();
+        } else {
+            sim.server().restart(Persistence::Saved);
+        }
+    });
+}
+
+#[test]
 fn tokens_grow_through_restarts_of_either_kind_with_a_clock_that_is_an_hour_off() {
     // A generation is 71 minutes ahead of the clock. Data that is lost twice within that time leaves less of a margin.
     tokens_grow_through_one_each(Duration::from_secs(3 * 3600), |sim, round| {
