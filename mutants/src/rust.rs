@@ -216,7 +216,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         None,
         &[AtMostLimit, ExclusiveSlot],
         &[Quorum],
-        (Quorum, 8),
+        (Quorum, 30),
     ),
     mutant(
         "one_round_whatever_servers_knew",

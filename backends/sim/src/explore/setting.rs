@@ -49,17 +49,23 @@ impl Setting {
     pub fn draw(profile: Profile, seed: u64) -> Self {
         let pick = |what: u64, low: u64, high: u64| low + draw(seed, &[0x5e7, what]) % (high - low + 1);
         let small = |what, low, high| u32::try_from(pick(what, low, high)).expect("settings are small");
-        let clients = small(0, 2, 5);
-        let limit = [1, 1, 2, 3][pick(1, 0, 3) as usize];
-        let sparse = pick(2, 0, 1) == 0;
+        // So many at one moment that independent servers give slots out in another order, and all are taken.
+        let is_crowded = profile == Profile::Quorum && pick(17, 0, 15) == 0;
+        let (clients, limit) = if is_crowded {
+            (small(18, 6, 9), small(19, 3, 6))
+        } else {
+            (small(0, 2, 5), [1, 1, 2, 3][pick(1, 0, 3) as usize])
+        };
+        let sparse = !is_crowded && pick(2, 0, 1) == 0;
         let ttl = Duration::from_millis(pick(6, 10, 40) * 100);
         let hold = match profile {
             // Longer than a lease lasts, or none would end while it is held.
             Profile::Lapses => ttl * 3 / 2,
+            _ if is_crowded => Duration::from_millis(pick(20, 50, 150)),
             Profile::Quorum if pick(16, 0, 1) == 0 => ttl,
             _ => Duration::from_millis(pick(3, 60, 600)),
         };
-        let workers = if sparse { 1 } else { small(4, 1, 2) };
+        let workers = if sparse || is_crowded { 1 } else { small(4, 1, 2) };
         let crowd = clients * workers;
         let think = if sparse {
             hold * (3 * crowd / limit).max(2)

@@ -299,3 +299,26 @@ fn a_refresh_of_other_slots_under_the_same_token_is_none() {
         assert_eq!(bench.refresh(&holding(vec![1])).await, Standing::Held);
     });
 }
+
+/// That a holder may overrule others rests on it: what they have here under older tokens must not count.
+#[test]
+fn a_refresh_under_a_token_that_the_server_has_not_heard_is_none() {
+    run(1, |sim| async move {
+        let bench = Bench::new(&sim, 1);
+        let claim = bench.claim(1);
+        let cast = cast(&bench, &claim, &ballot(SOON, Wish::From(0))).await;
+        let holding = |token| Claim {
+            grant: Some(
+                semafence::Grant {
+                    token: FencingToken::from_u64(token),
+                    ..cast.grant.clone()
+                }
+                .into(),
+            ),
+            ..claim.clone()
+        };
+
+        assert_eq!(bench.refresh(&holding(SOON)).await, Standing::Held);
+        assert_eq!(bench.refresh(&holding(SOON + 7)).await, Standing::Absent);
+    });
+}
