@@ -110,6 +110,7 @@ caught! {
     a_server_votes_without_the_guard,
     a_server_does_not_say_what_it_knew_before,
     a_server_votes_for_slots_that_are_taken,
+    a_vote_that_was_counted_is_dealt_out,
 }
 
 #[test]
