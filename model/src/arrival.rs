@@ -22,12 +22,13 @@ impl Step<'_> {
         for lease in 1..=holder.refreshes {
             self.refresh(who, node, lease, emit);
         }
+        self.hold(who, node, emit);
         let standing = holder.standings[node];
         if holder.phase == Phase::Ended && !standing.told && self.config.whole {
             emit(
                 Event::Release { who, node },
                 self.change_at(who, node, |standing| {
-                    standing.recorded = false;
+                    standing.end_record();
                     standing.told = true;
                 }),
             );
@@ -35,7 +36,7 @@ impl Step<'_> {
         if standing.recorded && self.may_expire(holder, standing) {
             emit(
                 Event::Expire { who, node },
-                self.change_at(who, node, |standing| standing.recorded = false),
+                self.change_at(who, node, Standing::end_record),
             );
         }
     }
@@ -54,12 +55,12 @@ impl Step<'_> {
             standing.recorded = true;
             standing.lease = 0;
         }
+        if self.config.overrules {
+            standing.asked = standing.asked.max(token);
+            standing.latest |= age == 0 && self.config.refreshes > 0;
+        }
         let answers = holder.phase == Phase::Asking && age == 0;
-        let answer = if self.config.rule.is_above(token, previous) {
-            Answer::Below
-        } else {
-            Answer::Above(previous)
-        };
+        let answer = Answer::of(self.config.rule.is_above(token, previous), previous);
         let earlier = holder.standings[node].answer;
         let event = |heard| Event::Vote { who, node, age, heard };
         if answers && answer != earlier {
@@ -74,20 +75,23 @@ impl Step<'_> {
 
     /// Whether a node that gets a vote of this holder grants it.
     fn grants(&self, who: usize, node: usize) -> bool {
-        let standing = self.world.holders[who].standings[node];
-        if standing.told && self.config.rule != Rule::NoTombstone || self.is_in_grace(node) {
+        if self.knows_of_release(who, node) || self.is_in_grace(node) {
             return false;
         }
         match self.config.rule {
             Rule::Counting => {
                 let others = self.world.others_on_record(who, node).count();
-                standing.recorded || others < usize::from(self.config.limit)
+                self.world.holders[who].standings[node].recorded || others < usize::from(self.config.limit)
             }
             _ => self.world.occupant(who, node).is_none(),
         }
     }
 
-    fn is_in_grace(&self, node: usize) -> bool {
+    pub(crate) fn knows_of_release(&self, who: usize, node: usize) -> bool {
+        self.world.holders[who].standings[node].told && self.config.rule != Rule::NoTombstone
+    }
+
+    pub(crate) fn is_in_grace(&self, node: usize) -> bool {
         self.world.nodes[node].in_grace && self.config.rule != Rule::NoGrace
     }
 
@@ -95,15 +99,20 @@ impl Step<'_> {
         let holder = &self.world.holders[who];
         let standing = holder.standings[node];
         let taken_in = !standing.recorded && self.takes_in(who, node);
-        if !standing.recorded && !taken_in {
+        if !taken_in && !self.has_refreshable_record(standing) {
             return;
         }
         let mut after = *self.world;
         if taken_in {
             if let Some(older) = self.world.occupant(who, node) {
-                after.holders[older].standings[node].recorded = false;
+                after.holders[older].standings[node].end_record();
             }
-            after.holders[who].standings[node].lease = 0;
+            let standing = &mut after.holders[who].standings[node];
+            standing.lease = 0;
+            if self.config.overrules {
+                standing.asked = holder.token();
+                standing.latest = true;
+            }
         }
         let standing = &mut after.holders[who].standings[node];
         standing.recorded = true;
@@ -112,6 +121,13 @@ impl Step<'_> {
             standing.answer = Answer::Below;
         }
         emit(Event::Refresh { who, node, lease }, after);
+    }
+
+    /// Whether the node has that on record which the refresh is for. Where nobody overrules, a record under an older token of
+    /// its holder does too: that allows more than what the software does.
+    fn has_refreshable_record(&self, standing: Standing) -> bool {
+        let takes_any = !self.config.overrules || self.config.rule == Rule::RefreshOfAnyRecord;
+        standing.recorded && (standing.latest || takes_any)
     }
 
     /// Whether a node in its grace takes in a lease that it has not on record.

@@ -64,6 +64,9 @@ impl Step<'_> {
                     self.change(who, |holder| {
                         holder.confirms += 1;
                         holder.propose(token);
+                        if self.config.rule == Rule::OverruleByConfirm {
+                            holder.send_holds();
+                        }
                     }),
                 );
             }
@@ -74,6 +77,9 @@ impl Step<'_> {
         let mut after = self.change(who, |holder| {
             holder.phase = Phase::Holding;
             holder.returned = token;
+            if self.config.overrules {
+                holder.send_holds();
+            }
             holder.floor = 0;
             self.rely_on_answers(holder);
         });

@@ -21,6 +21,9 @@ pub struct Config {
     pub amnesias: u8,
     /// How often each holder may refresh its lease, 0 to 2.
     pub refreshes: u8,
+    /// Whether a claim that holds its slot overrules, at a node, who has it there and asked under smaller tokens. A refresh
+    /// has to find the token of the grant then.
+    pub overrules: bool,
     /// Whether worlds keep what no promise to a client depends on: what nodes have on record of holders that have ended,
     /// releases that they were told of, and tokens that have no effect any more.
     ///
@@ -40,6 +43,7 @@ impl Config {
             confirms: 2,
             amnesias: 0,
             refreshes: 0,
+            overrules: false,
             whole: false,
         }
     }

@@ -80,6 +80,13 @@ pub enum Event {
         /// The number of the refresh, from 1.
         lease: u8,
     },
+    /// A node is told that a claim holds its slot, in time or late, and ends the record of whom it had granted it.
+    Overrule {
+        /// Who holds the slot, or has held it.
+        who: usize,
+        /// At which node.
+        node: usize,
+    },
     /// A majority has answered a refresh: the holder relies on the new lease.
     Renew {
         /// Which holder.

@@ -171,6 +171,43 @@ mod tests {
     }
 
     #[test]
+    fn tidying_loses_no_world_and_adds_none_where_claims_overrule() {
+        let overrules = Config {
+            proposals: 1,
+            overrules: true,
+            ..small(1)
+        };
+        let higher = Config {
+            proposals: 2,
+            ..overrules
+        };
+        let two_slots = Config { limit: 2, ..overrules };
+        let three = Config {
+            holders: 3,
+            proposals: 2,
+            confirms: 0,
+            ..overrules
+        };
+        let restart = Config {
+            amnesias: 1,
+            ..overrules
+        };
+        let refresh = Config {
+            refreshes: 1,
+            ..overrules
+        };
+        let restart_refresh = Config {
+            amnesias: 1,
+            confirms: 0,
+            ..refresh
+        };
+
+        for config in [overrules, higher, two_slots, three, restart, refresh, restart_refresh] {
+            assert!(tidied(&config) == worlds(&config), "{config:?}");
+        }
+    }
+
+    #[test]
     fn without_tombstones_the_same_worlds_come_about() {
         let without = small(1).with(Rule::NoTombstone);
 

@@ -1,6 +1,6 @@
 //! One acquisition, by a client or by its process.
 
-use crate::node::NODES;
+use crate::node::{MAJORITY, NODES};
 use crate::standing::{Answer, Standing};
 
 /// How many tokens a holder can propose: the first one and two confirms.
@@ -32,6 +32,8 @@ pub(crate) struct Holder {
     pub(crate) tokens: [u8; ROUNDS],
     /// The token with which the grant returned, or 0.
     pub(crate) returned: u8,
+    /// Where claims overrule: the token with which its holds overrule others, or 0. They are out from when the grant returned.
+    pub(crate) holds: u8,
     /// What its token has to be larger than: those of grants that had returned when it asked, and since then in its slot.
     pub(crate) floor: u8,
     /// On which lease it relies: 0 the one that was asked for, n the one of the n-th refresh.
@@ -51,6 +53,9 @@ impl Holder {
     pub(crate) fn propose(&mut self, token: u8) {
         self.tokens.rotate_right(1);
         self.tokens[0] = token;
+        for standing in &mut self.standings {
+            standing.latest = false;
+        }
         self.drop_answers();
     }
 
@@ -91,6 +96,20 @@ impl Holder {
             .iter()
             .filter(|standing| standing.answer.granted())
             .count()
+    }
+
+    /// Whether it may return the token that it proposes.
+    pub(crate) fn has_won(&self) -> bool {
+        let below = self
+            .standings
+            .iter()
+            .filter(|standing| standing.answer == Answer::Below);
+        self.phase == Phase::Asking && below.count() >= MAJORITY
+    }
+
+    /// The smallest token that it has proposed: that of its oldest vote.
+    pub(crate) fn smallest_token(&self) -> u8 {
+        self.tokens[usize::from(self.confirms)]
     }
 
     /// Forgets the answers, because something else is asked now or nobody listens.

@@ -10,6 +10,7 @@ mod explorer;
 mod holder;
 mod mark;
 mod node;
+mod overruling;
 mod packed;
 mod property;
 mod restart;

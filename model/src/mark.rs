@@ -49,10 +49,14 @@ pub enum Mark {
     TakenIn,
     /// The record of an older lease ended while its holder relied on a newer one.
     StaleExpiry,
+    /// A client that holds a slot overruled a living one at a node.
+    Overruled,
+    /// A client did so when it had ended.
+    OverruledLate,
 }
 
 impl Mark {
-    const ALL: [Self; 20] = [
+    const ALL: [Self; 22] = [
         Self::OneRound,
         Self::Confirmed,
         Self::ConfirmedTwice,
@@ -73,6 +77,8 @@ impl Mark {
         Self::Renewal,
         Self::TakenIn,
         Self::StaleExpiry,
+        Self::Overruled,
+        Self::OverruledLate,
     ];
 }
 
@@ -114,6 +120,7 @@ impl Marks {
             Event::Refresh { who, node, .. } => {
                 self.set(Mark::TakenIn, !before.holders[who].standings[node].recorded);
             }
+            Event::Overrule { who, node } => self.look_at_overruling(who, node, before),
             Event::Ask { .. } | Event::Confirm { .. } | Event::SendRefresh { .. } => {}
         }
     }
@@ -132,6 +139,14 @@ impl Marks {
         self.set(Mark::LateVote, holder.phase == Phase::Ended);
         self.set(Mark::SplitVotes, has_split_votes(holder.slot, after));
         self.set(Mark::VoteInGrace, after.nodes.iter().any(|node| node.in_grace));
+    }
+
+    fn look_at_overruling(&mut self, who: usize, node: usize, before: &World) {
+        let other = before.occupant(who, node).map(|other| &before.holders[other]);
+        let is_living = other.is_some_and(Holder::is_alive);
+        let has_ended = before.holders[who].phase == Phase::Ended;
+        self.set(Mark::Overruled, is_living && !has_ended);
+        self.set(Mark::OverruledLate, is_living && has_ended);
     }
 
     fn look_at_return(&mut self, who: usize, before: &World) {

@@ -12,7 +12,7 @@ const ORDERS: [[usize; NODES]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0],
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Packed {
     common: u64,
-    holders: [u64; HOLDERS],
+    holders: [u128; HOLDERS],
 }
 
 impl Packed {
@@ -28,7 +28,11 @@ impl Packed {
             (0..limit).map(move |slot| {
                 let mut holders = [0; HOLDERS];
                 for (word, (holder, standings)) in holders.iter_mut().zip(world.holders.iter().zip(&standings)) {
-                    *word = joined(holder_bits(holder, slot), STANDING, order.map(|node| standings[node]));
+                    *word = joined(
+                        holder_bits(holder, slot).into(),
+                        STANDING,
+                        order.map(|node| standings[node]),
+                    );
                 }
                 holders.sort_unstable_by(|a, b| b.cmp(a));
                 Self { common, holders }
@@ -38,10 +42,10 @@ impl Packed {
     }
 
     pub(crate) fn world(self) -> World {
-        let mut common = Bits(self.common);
+        let mut common = Bits(self.common.into());
         let mut nodes = [Node::default(); NODES];
         for node in nodes.iter_mut().rev() {
-            let mut bits = Bits(common.take(NODE));
+            let mut bits = Bits(common.take(NODE).into());
             *node = Node {
                 in_grace: bits.take(1) == 1,
                 highest: bits.take(4) as u8,
@@ -57,18 +61,21 @@ impl Packed {
 }
 
 /// How many bits a standing takes.
-const STANDING: u32 = 11;
+const STANDING: u32 = 16;
 
 /// How many bits a node takes.
 const NODE: u32 = 5;
 
-fn joined(first: u64, width: u32, parts: [u64; NODES]) -> u64 {
-    parts.into_iter().fold(first, |bits, part| bits << width | part)
+fn joined(first: u128, width: u32, parts: [u64; NODES]) -> u128 {
+    parts
+        .into_iter()
+        .fold(first, |bits, part| bits << width | u128::from(part))
 }
 
 fn common_bits(world: &World, order: [usize; NODES]) -> u64 {
     let first = u64::from(world.amnesias) << 4 | u64::from(world.largest_returned);
-    joined(first, NODE, order.map(|node| node_bits(world.nodes[node])))
+    let nodes = order.map(|node| node_bits(world.nodes[node]));
+    nodes.into_iter().fold(first, |bits, node| bits << NODE | node)
 }
 
 fn node_bits(node: Node) -> u64 {
@@ -80,6 +87,8 @@ fn standing_bits(standing: Standing) -> u64 {
     let bits = bits << 2 | u64::from(standing.lease);
     let bits = bits << 2 | u64::from(standing.awaited);
     let bits = bits << 1 | u64::from(standing.backed);
+    let bits = bits << 4 | u64::from(standing.asked);
+    let bits = bits << 1 | u64::from(standing.latest);
     bits << 4 | standing.answer.to_bits()
 }
 
@@ -93,15 +102,18 @@ fn holder_bits(holder: &Holder, slot: u8) -> u64 {
         .iter()
         .fold(bits, |bits, token| bits << 4 | u64::from(*token));
     let bits = bits << 4 | u64::from(holder.returned);
+    let bits = bits << 4 | u64::from(holder.holds);
     let bits = bits << 4 | u64::from(holder.floor);
     let bits = bits << 2 | u64::from(holder.lease);
     bits << 2 | u64::from(holder.refreshes)
 }
 
 fn standing(bits: u64) -> Standing {
-    let mut bits = Bits(bits);
+    let mut bits = Bits(bits.into());
     Standing {
         answer: Answer::from_bits(bits.take(4)),
+        latest: bits.take(1) == 1,
+        asked: bits.take(4) as u8,
         backed: bits.take(1) == 1,
         awaited: bits.take(2) as u8,
         lease: bits.take(2) as u8,
@@ -110,7 +122,7 @@ fn standing(bits: u64) -> Standing {
     }
 }
 
-fn holder(bits: u64) -> Holder {
+fn holder(bits: u128) -> Holder {
     let mut bits = Bits(bits);
     let mut standings = [Standing::default(); NODES];
     for place in standings.iter_mut().rev() {
@@ -121,6 +133,7 @@ fn holder(bits: u64) -> Holder {
         refreshes: bits.take(2) as u8,
         lease: bits.take(2) as u8,
         floor: bits.take(4) as u8,
+        holds: bits.take(4) as u8,
         returned: bits.take(4) as u8,
         ..Holder::default()
     };
@@ -133,16 +146,16 @@ fn holder(bits: u64) -> Holder {
     unpacked
 }
 
-fn phase(bits: u64) -> Phase {
+fn phase(bits: u128) -> Phase {
     [Phase::Idle, Phase::Asking, Phase::Holding, Phase::Ended][bits as usize]
 }
 
 /// Reads from the lowest bit.
-struct Bits(u64);
+struct Bits(u128);
 
 impl Bits {
     fn take(&mut self, width: u32) -> u64 {
-        let taken = self.0 & ((1 << width) - 1);
+        let taken = self.0 as u64 & ((1 << width) - 1);
         self.0 >>= width;
         taken
     }

@@ -40,7 +40,7 @@ impl fmt::Display for Property {
 pub(crate) fn broken(config: &Config, event: &Event, before: &World, after: &World) -> Option<Property> {
     match *event {
         Event::Return { who, token } => broken_by_return(config, before, &before.holders[who], token),
-        Event::Vote { who, node, .. } | Event::Refresh { who, node, .. } => {
+        Event::Vote { who, node, .. } | Event::Refresh { who, node, .. } | Event::Overrule { who, node } => {
             let standing = after.holders[who].standings[node];
             (standing.recorded && standing.told).then_some(Property::Tombstone)
         }

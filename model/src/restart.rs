@@ -56,7 +56,7 @@ impl Step<'_> {
             if standing.recorded {
                 standing.awaited = standing.awaited.max(standing.lease + 1);
             }
-            standing.recorded = false;
+            standing.end_record();
             standing.told = false;
             standing.lease = 0;
         }

@@ -29,11 +29,18 @@ pub enum Rule {
     TakeInBacked,
     /// A node's record may end before its holder's deadline: clocks drift by more than is allowed for.
     EarlyExpiry,
+    /// A claim that holds a slot overrules whoever has it at a node, whatever that one has asked with.
+    OverruleAnybody,
+    /// A claim overrules others already with what it asks to confirm.
+    OverruleByConfirm,
+    /// Where claims overrule, a refresh is answered by a node that has its holder on record under any token, not only where
+    /// it has heard the one of the grant.
+    RefreshOfAnyRecord,
 }
 
 impl Rule {
     /// Every rule that is known to be wrong, or under a broken assumption.
-    pub const VARIANTS: [Self; 12] = [
+    pub const VARIANTS: [Self; 15] = [
         Self::Counting,
         Self::OnePhase,
         Self::NoConfirm,
@@ -46,6 +53,9 @@ impl Rule {
         Self::TakeInAnybody,
         Self::TakeInBacked,
         Self::EarlyExpiry,
+        Self::OverruleAnybody,
+        Self::OverruleByConfirm,
+        Self::RefreshOfAnyRecord,
     ];
 
     /// How many slots a client can ask for.
@@ -56,6 +66,11 @@ impl Rule {
     /// Whether a node that restarts is above every token that anybody has proposed.
     pub(crate) fn has_guard(self) -> bool {
         !matches!(self, Self::NoGuard | Self::GuardOfGrants)
+    }
+
+    /// Whether who overrules whom does not follow from what is compared under the full rule.
+    pub(crate) fn overrules_wrongly(self) -> bool {
+        matches!(self, Self::OverruleAnybody | Self::OverruleByConfirm)
     }
 
     pub(crate) fn is_above(self, token: u8, previous: u8) -> bool {

@@ -185,8 +185,123 @@ impl Space {
             Mark::StaleExpiry,
         ],
     };
-    /// Those that are explored by every test run, within a minute on one core.
-    pub const ALL: [Self; 12] = [
+    /// One slot, whose holders overrule.
+    pub const OVERRULES: Self = Self {
+        name: "overruling: one slot",
+        config: Config {
+            overrules: true,
+            ..Config::new(1)
+        },
+        marks: &[
+            Mark::ConfirmedTwice,
+            Mark::SplitVotes,
+            Mark::Overruled,
+            Mark::OverruledLate,
+        ],
+    };
+    /// Two slots, whose holders overrule.
+    pub const OVERRULES_TWO_SLOTS: Self = Self {
+        name: "overruling: two slots",
+        config: Config {
+            confirms: 1,
+            overrules: true,
+            ..Config::new(2)
+        },
+        marks: &[Mark::SplitVotes, Mark::TwoHold, Mark::Overruled, Mark::OverruledLate],
+    };
+    /// One slot, whose holders overrule, and a restart without memory.
+    pub const OVERRULES_RESTART: Self = Self {
+        name: "overruling: one slot, a restart",
+        config: Config {
+            amnesias: 1,
+            overrules: true,
+            ..Config::new(1)
+        },
+        marks: &[
+            Mark::ConfirmedTwice,
+            Mark::Amnesia,
+            Mark::VoteInGrace,
+            Mark::GraceEnd,
+            Mark::Overruled,
+            Mark::OverruledLate,
+        ],
+    };
+    /// One slot, whose holders overrule and refresh their leases.
+    pub const OVERRULES_REFRESH: Self = Self {
+        name: "overruling: one slot, a refresh",
+        config: Config {
+            refreshes: 1,
+            overrules: true,
+            ..Config::new(1)
+        },
+        marks: &[
+            Mark::ConfirmedTwice,
+            Mark::Renewal,
+            Mark::StaleExpiry,
+            Mark::Overruled,
+            Mark::OverruledLate,
+        ],
+    };
+    /// One slot, whose holders overrule and refresh their leases, and a restart without memory.
+    pub const OVERRULES_RESTART_REFRESH: Self = Self {
+        name: "overruling: one slot, a restart, a refresh",
+        config: Config {
+            amnesias: 1,
+            confirms: 1,
+            refreshes: 1,
+            overrules: true,
+            ..Config::new(1)
+        },
+        marks: &[
+            Mark::Amnesia,
+            Mark::Renewal,
+            Mark::TakenIn,
+            Mark::StaleExpiry,
+            Mark::Overruled,
+            Mark::OverruledLate,
+        ],
+    };
+    /// One slot, whose holders overrule, with everything that nodes keep of holders that have ended.
+    pub const WHOLE_OVERRULES: Self = Self {
+        name: "whole, overruling: one slot",
+        config: Config {
+            holders: 2,
+            overrules: true,
+            whole: true,
+            ..Config::new(1)
+        },
+        marks: &[
+            Mark::ConfirmedTwice,
+            Mark::Expiry,
+            Mark::VoteAfterRelease,
+            Mark::ReleaseFirst,
+            Mark::Overruled,
+            Mark::OverruledLate,
+        ],
+    };
+    /// One slot, whose holders overrule, and a restart, with everything that nodes keep of holders that have ended.
+    pub const WHOLE_OVERRULES_RESTART: Self = Self {
+        name: "whole, overruling: one slot, a restart",
+        config: Config {
+            amnesias: 1,
+            confirms: 0,
+            overrules: true,
+            whole: true,
+            ..Config::new(1)
+        },
+        marks: &[
+            Mark::Expiry,
+            Mark::VoteAfterRelease,
+            Mark::ReleaseFirst,
+            Mark::SplitVotes,
+            Mark::Amnesia,
+            Mark::GraceEnd,
+            Mark::Overruled,
+            Mark::OverruledLate,
+        ],
+    };
+    /// Those that are explored by every test run, within a minute and a half on one core.
+    pub const ALL: [Self; 19] = [
         Self::ONE_SLOT,
         Self::TWO_SLOTS,
         Self::RESTARTS,
@@ -199,9 +314,16 @@ impl Space {
         Self::WHOLE_TWO_SLOTS,
         Self::WHOLE_RESTART,
         Self::WHOLE_REFRESH,
+        Self::OVERRULES,
+        Self::OVERRULES_TWO_SLOTS,
+        Self::OVERRULES_RESTART,
+        Self::OVERRULES_REFRESH,
+        Self::OVERRULES_RESTART_REFRESH,
+        Self::WHOLE_OVERRULES,
+        Self::WHOLE_OVERRULES_RESTART,
     ];
     /// Those that take longer.
-    pub const LARGE: [Self; 6] = [
+    pub const LARGE: [Self; 11] = [
         Self {
             name: "large: two slots, a restart, a refresh",
             config: Config {
@@ -263,6 +385,99 @@ impl Space {
             },
             marks: &[Mark::TwoHold, Mark::Amnesia, Mark::AmnesiaOfMajority, Mark::GraceEnd],
         },
+        Self {
+            name: "large, overruling: one slot, four holders",
+            config: Config {
+                holders: 4,
+                proposals: 1,
+                overrules: true,
+                ..Config::new(1)
+            },
+            marks: &[
+                Mark::ConfirmedTwice,
+                Mark::SplitVotes,
+                Mark::Overruled,
+                Mark::OverruledLate,
+            ],
+        },
+        Self {
+            name: "large, overruling: one slot, two restarts, two refreshes",
+            config: Config {
+                amnesias: 2,
+                confirms: 1,
+                refreshes: 2,
+                overrules: true,
+                ..Config::new(1)
+            },
+            marks: &[
+                Mark::AmnesiaOfMajority,
+                Mark::Renewal,
+                Mark::TakenIn,
+                Mark::StaleExpiry,
+                Mark::Overruled,
+                Mark::OverruledLate,
+            ],
+        },
+        Self {
+            name: "large, overruling: two slots, a restart, a refresh",
+            config: Config {
+                amnesias: 1,
+                proposals: 1,
+                confirms: 1,
+                refreshes: 1,
+                overrules: true,
+                ..Config::new(2)
+            },
+            marks: &[
+                Mark::TwoHold,
+                Mark::Amnesia,
+                Mark::Renewal,
+                Mark::TakenIn,
+                Mark::StaleExpiry,
+                Mark::Overruled,
+                Mark::OverruledLate,
+            ],
+        },
+        Self {
+            name: "large, whole, overruling: one slot, three holders",
+            config: Config {
+                proposals: 1,
+                confirms: 1,
+                overrules: true,
+                whole: true,
+                ..Config::new(1)
+            },
+            marks: &[
+                Mark::Expiry,
+                Mark::VoteAfterRelease,
+                Mark::ReleaseFirst,
+                Mark::SplitVotes,
+                Mark::Overruled,
+                Mark::OverruledLate,
+            ],
+        },
+        Self {
+            name: "large, whole, overruling: one slot, a restart, a refresh",
+            config: Config {
+                holders: 2,
+                amnesias: 1,
+                proposals: 1,
+                confirms: 1,
+                refreshes: 1,
+                overrules: true,
+                whole: true,
+                ..Config::new(1)
+            },
+            marks: &[
+                Mark::Expiry,
+                Mark::VoteAfterRelease,
+                Mark::Renewal,
+                Mark::TakenIn,
+                Mark::StaleExpiry,
+                Mark::Overruled,
+                Mark::OverruledLate,
+            ],
+        },
     ];
 
     /// The bounds within which a wrong rule is seen to be wrong.
@@ -287,6 +502,16 @@ impl Space {
             Rule::TakeInBacked => Config {
                 refreshes: 2,
                 ..restart
+            },
+            Rule::OverruleAnybody | Rule::OverruleByConfirm => Config {
+                overrules: true,
+                ..Config::new(1)
+            },
+            Rule::RefreshOfAnyRecord => Config {
+                confirms: 1,
+                refreshes: 1,
+                overrules: true,
+                ..Config::new(1)
             },
             Rule::NoTombstone => Config {
                 whole: true,

@@ -8,6 +8,10 @@ pub(crate) const LARGEST_TOKEN: usize = 13;
 pub(crate) struct Standing {
     /// Whether the node has the holder on record in its slot.
     pub(crate) recorded: bool,
+    /// Where claims overrule: the largest token of the holder that the node has heard since the record began.
+    pub(crate) asked: u8,
+    /// Where claims overrule and refresh: whether the node has heard, since the record began, what the holder proposes now.
+    pub(crate) latest: bool,
     /// Whether the node has been told of the release, which is its tombstone.
     pub(crate) told: bool,
     /// Which lease the record belongs to: 0 the one that was asked for, n the one of the n-th refresh.
@@ -18,6 +22,15 @@ pub(crate) struct Standing {
     pub(crate) backed: bool,
     /// The answer to what the holder asks now.
     pub(crate) answer: Answer,
+}
+
+impl Standing {
+    /// The node has nothing on record of the holder any more.
+    pub(crate) fn end_record(&mut self) {
+        self.recorded = false;
+        self.asked = 0;
+        self.latest = false;
+    }
 }
 
 /// What a node has answered, as far as the holder cares.
@@ -33,6 +46,11 @@ pub(crate) enum Answer {
 }
 
 impl Answer {
+    /// What is answered to a token that is above the highest, or not.
+    pub(crate) fn of(is_above: bool, highest: u8) -> Self {
+        if is_above { Self::Below } else { Self::Above(highest) }
+    }
+
     pub(crate) fn granted(self) -> bool {
         self != Self::None
     }

@@ -77,6 +77,7 @@ fn sentence(event: &Event, before: &World, after: &World) -> String {
             after.holders[who].refreshes
         ),
         Event::Refresh { who, node, lease } => refresh(who, node, lease, before),
+        Event::Overrule { who, node } => overrule(who, node, before),
         Event::Renew { who } => format!("A majority has answered {}: it relies on the new lease.", name(who)),
     }
 }
@@ -109,6 +110,28 @@ fn refresh(who: usize, node: usize, lease: u8, before: &World) -> String {
         "Refresh {lease} of {} arrives at node {}, which {verb}.",
         name(who),
         node + 1
+    )
+}
+
+fn overrule(who: usize, node: usize, before: &World) -> String {
+    let holder = &before.holders[who];
+    let what = match holder.phase {
+        Phase::Asking => "asks to confirm",
+        Phase::Holding => "holds the slot",
+        _ => "held the slot",
+    };
+    let other = before.occupant(who, node).expect("somebody is overruled");
+    let than = if before.holders[other].standings[node].asked < holder.holds {
+        "less"
+    } else {
+        "no less"
+    };
+    format!(
+        "Node {} is told that {} {what} with token {}, and ends the record of {}, which has asked it with {than}.",
+        node + 1,
+        name(who),
+        holder.holds,
+        name(other)
     )
 }
 

@@ -88,6 +88,41 @@ fn a_late_refresh_brings_no_released_holder_back() {
 }
 
 #[test]
+fn a_holder_may_overrule_whoever_asked_under_a_smaller_token() {
+    holds(&Space::OVERRULES, 90_000);
+}
+
+#[test]
+fn holders_of_two_slots_overrule_each_in_its_own() {
+    holds(&Space::OVERRULES_TWO_SLOTS, 400_000);
+}
+
+#[test]
+fn a_late_overruling_harms_nobody_at_a_node_that_has_forgotten() {
+    holds(&Space::OVERRULES_RESTART, 500_000);
+}
+
+#[test]
+fn a_late_overruling_takes_no_refreshed_lease() {
+    holds(&Space::OVERRULES_REFRESH, 100_000);
+}
+
+#[test]
+fn a_late_overruling_takes_no_lease_that_a_node_has_taken_in() {
+    holds(&Space::OVERRULES_RESTART_REFRESH, 150_000);
+}
+
+#[test]
+fn a_late_overruling_brings_no_released_holder_back() {
+    holds(&Space::WHOLE_OVERRULES, 800_000);
+}
+
+#[test]
+fn a_late_overruling_brings_no_holder_back_that_was_released_since_its_node_forgot() {
+    holds(&Space::WHOLE_OVERRULES_RESTART, 800_000);
+}
+
+#[test]
 #[ignore = "takes minutes and gigabytes"]
 fn the_large_spaces_hold_too() {
     for space in &Space::LARGE {

@@ -86,3 +86,18 @@ fn a_node_in_its_grace_cannot_rely_on_what_a_late_refresh_says_of_it() {
 fn a_record_that_ends_before_its_holders_deadline_lets_a_second_client_in() {
     breaks(Space::of(Rule::EarlyExpiry), Property::Exclusion, 9);
 }
+
+#[test]
+fn a_claim_that_overrules_whoever_asked_later_ends_a_record_that_counts() {
+    breaks(Space::of(Rule::OverruleAnybody), Property::Exclusion, 17);
+}
+
+#[test]
+fn tokens_go_back_where_a_claim_overrules_before_its_grant_has_returned() {
+    breaks(Space::of(Rule::OverruleByConfirm), Property::Order, 15);
+}
+
+#[test]
+fn a_refresh_cannot_rely_on_a_record_that_has_not_heard_the_token_of_the_grant() {
+    breaks(Space::of(Rule::RefreshOfAnyRecord), Property::Exclusion, 25);
+}
