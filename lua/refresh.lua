@@ -11,6 +11,7 @@
 -- Why it sweeps: a heartbeat of one holder is what frees the slots of another that died.
 -- Why it compares tokens: a server that forgot a grant may have given the claim another one since, with other slots: to
 -- its place in the queue, or to a late copy of its acquire. Its client knows nothing of that.
+-- On a server of a quorum, what it has of a claim under an older token may be overruled (vote.lua), and must not count.
 -- Why what was forgotten may be taken in again: until the grace is over nobody else can have been given its slots.
 
 load(ARGV[3])

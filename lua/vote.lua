@@ -25,7 +25,7 @@
 -- Why slots that are named pass the queue: their claim holds them elsewhere already.
 -- Why who holds slots may overrule others here: a majority keeps them for it, so none of those has one, as long as none asked
 -- later, under a larger token. What was given in another order than elsewhere would else be so for as long as all slots are
--- taken. Whoever had just that gets in exchange what the claim had.
+-- taken. They get in exchange what the claim had.
 
 local id = ARGV[1]
 local mode = ARGV[8]
@@ -121,12 +121,6 @@ end
 
 local function is_same(ranges, others) return text_of(ranges) == text_of(others) end
 
-local function count_of(ranges)
-  local count = 0
-  for i = 1, #ranges, 2 do count = count + ranges[i + 1] - ranges[i] + 1 end
-  return count
-end
-
 -- Whether a holder stays as it is: it has what is wanted, or has asked for what it has since that was wanted.
 local function is_as_wanted(text)
   local vote = vote_of(text)
@@ -134,72 +128,111 @@ local function is_as_wanted(text)
   return is_same(vote.ranges, wanted)
 end
 
--- Who has slots here that the claim holds; nil where it does not, or somebody may have won them since.
-local function overruled()
-  if ARGV[16] ~= '2' then return nil end
-  local others = {}
-  for _, owner in ipairs(slots.owners(wanted)) do
-    if owner ~= id then
-      local vote = vote_of(state[owner])
-      if vote.asked and math.max(vote.token, vote.asked) >= proposed then return nil end
-      others[#others + 1] = owner
+-- What is done about votes that differ from server to server; only where a claim names slots, or yields.
+local function exchanges()
+  local exchanges = {}
+
+  local function slots_of(ranges)
+    local list = {}
+    for i = 1, #ranges, 2 do
+      for slot = ranges[i], ranges[i + 1] do list[#list + 1] = slot end
     end
+    return list
   end
-  return others
-end
 
--- Writes down that a holder has these slots instead of its own.
-local function move_to(owner, ranges)
-  put(owner, (string.gsub(state[owner], '^(. %d+ %d+ %d+ %d+ %w+ %d+ %d+ )[%d,-]+', '%1' .. text_of(ranges))))
-end
+  local function had_by(holder) return slots_of(vote_of(state[holder]).ranges) end
 
--- Takes the slots that the claim holds from others, who get what it had here.
-local function exchange(others)
-  give_slots(text_of(vote_of(state[id]).ranges))
-  local ranges = {}
-  for i, owner in ipairs(others) do
-    ranges[i] = vote_of(state[owner]).ranges
-    give_slots(text_of(ranges[i]))
+  -- The members of a list that are not in the other.
+  local function without(list, others)
+    local is_other, rest = {}, {}
+    for _, slot in ipairs(others) do is_other[slot] = true end
+    for _, slot in ipairs(list) do
+      if not is_other[slot] then rest[#rest + 1] = slot end
+    end
+    return rest
   end
-  slots.occupy(wanted)
-  for i, owner in ipairs(others) do
-    local left = slots.as_ranges(slots.pick(0, limit, count_of(ranges[i])))
-    slots.occupy(left)
-    move_to(owner, left)
-  end
-  cast(wanted)
-end
 
--- Deals the slots of those that have no majority, or have not asked whether they have, out in the order of their ids: servers
--- that gave the same slots to the same claims in another order come to agree. None of them counts what it had.
-local function deal()
-  local owners, pool = {}, {}
-  if state.used > 1024 then return end
-  for _, owner in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
-    local text = record_of(owner)
-    local vote = kind_of(text) == 'h' and vote_of(text)
-    if vote and not vote.asked then
-      owners[#owners + 1] = owner
-      for i = 1, #vote.ranges, 2 do
-        for slot = vote.ranges[i], vote.ranges[i + 1] do pool[#pool + 1] = slot end
+  -- Looking through more leases would take too long.
+  local function are_few() return redis.call('ZCARD', KEYS[2]) <= 1024 end
+
+  -- Who has slots here that the claim holds; nil where it does not, or somebody may have won them since.
+  local function overruled()
+    if ARGV[16] ~= '2' or not are_few() then return nil end
+    local others = {}
+    for _, owner in ipairs(slots.owners(wanted)) do
+      if owner ~= id then
+        local vote = vote_of(state[owner])
+        if vote.asked and math.max(vote.token, vote.asked) >= proposed then return nil end
+        others[#others + 1] = owner
       end
     end
+    return others
   end
-  table.sort(owners)
-  table.sort(pool)
-  local from = 1
-  for _, owner in ipairs(owners) do
-    local count = count_of(vote_of(state[owner]).ranges)
-    move_to(owner, slots.as_ranges({unpack(pool, from, from + count - 1)}))
-    from = from + count
-  end
-end
 
-local function yield()
-  local vote = vote_of(state[id])
-  if not vote.asked or proposed < vote.asked then return end
-  put(id, (string.gsub(state[id], '^(. %d+ %d+ %d+ %d+ %w+ %d+ %d+ [%d,-]+);%d+;%d+', '%1')))
-  deal()
+  -- Hands slots to holders for those that they had, to each as many, and returns what is left. None of them counts what it
+  -- had: under its old token it would be as if nobody had had the new ones meanwhile.
+  local function hand_out(pool, holders)
+    table.sort(pool)
+    local next_slot = 1
+    for _, holder in ipairs(holders) do
+      local given = {}
+      for _ = 1, #had_by(holder) do
+        given[#given + 1] = pool[next_slot]
+        next_slot = next_slot + 1
+      end
+      local text = text_of(slots.as_ranges(given))
+      put(holder, (string.gsub(state[holder], '^(. %d+ %d+ %d+ %d+ %w+ %d+ %d+ )[%d,-]+[;%d]*', '%1' .. text)))
+    end
+    local left = {}
+    for i = next_slot, #pool do left[#left + 1] = pool[i] end
+    return left
+  end
+
+  -- Whether what the claim wants and has not yet is free.
+  function exchanges.is_free() return slots.has(slots.as_ranges(without(slots_of(wanted), had_by(id)))) end
+
+  -- Takes the slots that the claim holds from others, who get for them what it had here.
+  function exchanges.overrule()
+    local others = overruled()
+    if not others then return end
+    local taken = had_by(id)
+    for _, other in ipairs(others) do
+      for _, slot in ipairs(had_by(other)) do taken[#taken + 1] = slot end
+    end
+    slots.occupy(slots.as_ranges(without(slots_of(wanted), taken)))
+    local left = hand_out(without(taken, slots_of(wanted)), others)
+    give_slots(text_of(slots.as_ranges(left)))
+    cast(wanted)
+  end
+
+  -- Ends what others have of the slots that the claim holds, where it has nothing to give for them.
+  function exchanges.make_room()
+    if grace_left() > 0 or wanted[#wanted] >= limit or slots.has(wanted) then return end
+    local others, used = overruled() or {}, state.used + claim.weight
+    for _, other in ipairs(others) do used = used - #had_by(other) end
+    if used > limit then return end
+    for _, other in ipairs(others) do end_lease(other, state[other]) end
+  end
+
+  -- The claim counts its vote no more. Those of which this is true, or that have not asked since they were handed slots, get
+  -- theirs in the order of their ids: servers that gave the same slots to the same claims in another order come to agree.
+  function exchanges.yield()
+    local vote = vote_of(state[id])
+    if not vote.asked or proposed < vote.asked or not are_few() then return end
+    hand_out(had_by(id), {id})
+    local holders, pool = {}, {}
+    for _, holder in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
+      local text = record_of(holder)
+      if kind_of(text) == 'h' and not vote_of(text).asked then
+        holders[#holders + 1] = holder
+        for _, slot in ipairs(had_by(holder)) do pool[#pool + 1] = slot end
+      end
+    end
+    table.sort(holders)
+    hand_out(pool, holders)
+  end
+
+  return exchanges
 end
 
 -- The slots to take, if they are to be had.
@@ -244,21 +277,25 @@ end
 local text = state[id]
 local kind = kind_of(text)
 
-if ARGV[16] == '3' and kind ~= 'h' then return busy() end
+local function is_alive()
+  local expiry = kind == 'h' and redis.call('ZSCORE', KEYS[2], id)
+  return expiry and tonumber(expiry) > now
+end
+
+if ARGV[16] == '3' then
+  if is_alive() and grace_left() == 0 then exchanges().yield() end
+  return busy()
+end
+
 if kind == 'h' then
   -- What a server that has restarted remembers may be older than what it has forgotten.
   if grace_left() > 0 then return busy() end
-  local expiry = redis.call('ZSCORE', KEYS[2], id)
-  local is_alive = expiry and tonumber(expiry) > now
-  if is_alive and ARGV[16] == '3' then
-    yield()
-    return busy()
-  end
-  if is_alive and is_as_wanted(text) then return confirm() end
-  if is_alive and wanted[1] and not slots.has(wanted) then
-    local others = overruled()
-    if others then exchange(others) end
-    return others and confirm() or granted()
+  if is_alive() then
+    if is_as_wanted(text) then return confirm() end
+    if wanted[1] and not exchanges().is_free() then
+      exchanges().overrule()
+      return confirm()
+    end
   end
   end_lease(id, text)
   if not wanted or not slots.has(wanted) then serve() end
@@ -294,18 +331,14 @@ if claim.weight > limit then
   return {5, limit}
 end
 
-if wanted and wanted[1] and grace_left() == 0 then
-  for _, owner in ipairs(overruled() or {}) do end_lease(owner, state[owner]) end
-end
+if wanted and wanted[1] then exchanges().make_room() end
 local ranges = choice()
 if ranges then
   if kind_of(state[id]) == 'n' then waiters().leave(id, state[id]) end
   return take(ranges)
 end
-if mode == 't' then
-  if wanted then serve() end
-  return busy()
-end
+if wanted and mode == 't' then serve() end
+if mode == 't' then return busy() end
 
 local key = mode == 'q' and 4 or 5
 if kind_of(state[id]) == 'n' then
@@ -315,6 +348,7 @@ end
 
 local most = tonumber(ARGV[10])
 if state.queued + state.wakers >= most then
+  if wanted then serve() end
   save()
   return {4, most}
 end

@@ -31,10 +31,10 @@ pub enum Stage {
     /// A majority has voted for them: the token takes the place of the one that the server has voted for.
     Confirms,
     /// And has confirmed the token: it holds them. What others have of them on this server, under smaller tokens, came of no
-    /// majority.
+    /// majority; they get for them what the claim has there, and have to ask anew.
     Holds,
-    /// Its votes are for different slots: what it has on this server may be exchanged for that of another one of which this is
-    /// true. The answer is always that it is busy.
+    /// Its votes are for different slots: it counts what it has on this server no more, which may be exchanged for that of
+    /// others of which this is true, or that have not asked since they were handed it. The answer is always that it is busy.
     Yields,
 }
 
@@ -66,7 +66,7 @@ pub enum Vote {
 pub struct Cast {
     /// The slots, and the token that was proposed for them.
     pub grant: Grant,
-    /// The last token of the name, as far as this server knew before this one was proposed.
+    /// The last token of the name, as far as this server knew before this one was proposed for these slots.
     pub before: FencingToken,
     /// Bit i: whether the i-th slot after the one to look from is free, around at the limit in force; 52 slots at most, none
     /// where the slots were named.

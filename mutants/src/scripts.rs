@@ -677,7 +677,11 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "a_vote_that_was_counted_is_dealt_out",
         None,
-        &[Replace::new(Vote, "if vote and «not vote.asked» then", "true")],
+        &[Replace::new(
+            Vote,
+            "if kind_of(text) == 'h' and «not vote_of(text).asked» then",
+            "true",
+        )],
         &[AtMostLimit, ExclusiveSlot, LossTold],
         &[Quorum],
         (Quorum, 154),

@@ -19,8 +19,10 @@ use crate::vote::{Ballot, Stage, Vote, Wish};
 /// Within how many slots claims begin to look, so that those that come together do not want the same one. More would leave
 /// more gaps to remember in a large semaphore that is almost empty.
 const SPREAD: u32 = 32;
-/// How many rounds there are at most while votes are split.
+/// How many rounds there are at most while a majority votes for it, but for different slots.
 const ROUNDS_MAX: u32 = 8;
+/// How many where only a minority does, and it does not wait.
+const TRIES_MAX: u32 = 4;
 /// How long servers have, at least, to change their vote; up to three times what the first round took.
 const AGREED_WITHIN_MIN: Duration = Duration::from_millis(2);
 /// When a waiter looks again after a split vote: between one and two of these.
@@ -42,8 +44,8 @@ pub(super) struct Election<'a, B> {
 /// What a round came to.
 enum Round {
     Decided(Attempt),
-    /// Nobody has a majority, and nobody else need have one: to be tried again.
-    Split,
+    /// Nobody has a majority, and nobody else need have one: to be tried again after so long.
+    Split(Duration),
 }
 
 impl<'a, B: LockBackend> Election<'a, B> {
@@ -73,19 +75,17 @@ impl<'a, B: LockBackend> Election<'a, B> {
         let clock = &self.quorum.clock;
         let mut rounds = 1;
         loop {
-            let began = clock.now();
-            match self.round(rounds == ROUNDS_MAX).await? {
+            match self.round(rounds).await? {
                 Round::Decided(attempt) => return Ok(attempt),
-                Round::Split => {
-                    let pause = clock.now().saturating_since(began).max(PAUSE_MIN) * rounds;
-                    clock.sleep_until(clock.now() + pause.mul_f64(self.chance())).await;
+                Round::Split(pause) => {
+                    clock.sleep_until(clock.now() + pause).await;
                     rounds += 1;
                 }
             }
         }
     }
 
-    async fn round(&self, is_last: bool) -> Result<Round, BackendError> {
+    async fn round(&self, number: u32) -> Result<Round, BackendError> {
         let ballot = Ballot {
             token: self.quorum.horizon.propose(),
             wish: Wish::From(self.from),
@@ -116,19 +116,28 @@ impl<'a, B: LockBackend> Election<'a, B> {
             }
             return Err(error);
         }
-        let is_last = is_last || self.quorum.clock.now() + took * 4 > self.deadline;
-        if !is_last && self.tally(&answers).is_split() {
+        let is_split = self.tally(&answers).is_split();
+        let pause = self.pause(number, is_split, took);
+        if let Some(pause) = pause.filter(|_| is_split) {
             rest.detach();
             self.yield_slots(self.tally(&answers).voters(), took).await;
-            return Ok(Round::Split);
+            return Ok(Round::Split(pause));
         }
-        let round = self.without(&answers, is_last, took);
+        let round = self.without(&answers, pause, took);
         let resolution = match &round {
             Round::Decided(Attempt::Queued(_)) => Resolution::Waits(self.tally(&answers).ticket()),
             _ => Resolution::Nothing,
         };
         self.settle(&answers, rest, &resolution, took).await;
         Ok(round)
+    }
+
+    /// How long to wait before the next round; `None` where there is none, or no time for one.
+    fn pause(&self, number: u32, is_split: bool, took: Duration) -> Option<Duration> {
+        let rounds_max = if is_split { ROUNDS_MAX } else { TRIES_MAX };
+        let pause = took.max(PAUSE_MIN).mul_f64(f64::from(number) * self.chance());
+        let next_ends = self.quorum.clock.now() + patience(took) + pause + took * 4;
+        (number < rounds_max && next_ends < self.deadline).then_some(pause)
     }
 
     /// The slots that a majority voted for; where there are none, those that voted for others are asked for such as a majority
@@ -170,10 +179,9 @@ impl<'a, B: LockBackend> Election<'a, B> {
 
     /// Asks servers that have just answered, and does not wait much longer for them than it took.
     async fn ask_soon(&self, servers: Vec<usize>, ballot: &Ballot, took: Duration) -> (Answers<Vote>, Rest<Vote>) {
-        let patience = (took * 3).max(AGREED_WITHIN_MIN);
         let mut poll = self.vote(servers, self.queueing, ballot);
-        poll.until(self.deadline.min(self.quorum.clock.now() + patience), |_| false)
-            .await;
+        let ends = self.quorum.clock.now() + patience(took);
+        poll.until(self.deadline.min(ends), |_| false).await;
         poll.into_parts()
     }
 
@@ -228,7 +236,7 @@ impl<'a, B: LockBackend> Election<'a, B> {
     }
 
     /// What to say where nothing was won.
-    fn without(&self, answers: &Answers<Vote>, is_last: bool, took: Duration) -> Round {
+    fn without(&self, answers: &Answers<Vote>, pause: Option<Duration>, took: Duration) -> Round {
         let tally = self.tally(answers);
         if let Some(refusal) = tally.refusal() {
             return Round::Decided(refusal);
@@ -237,9 +245,11 @@ impl<'a, B: LockBackend> Election<'a, B> {
             return Round::Decided(Attempt::Queued(self.queued(answers, took)));
         }
         match tally.busy() {
-            Some(busy) if tally.casts().next().is_none() || is_last => Round::Decided(Attempt::Busy(busy)),
-            _ if is_last => Round::Decided(Attempt::Busy(self.split())),
-            _ => Round::Split,
+            Some(busy) if tally.casts().next().is_none() => Round::Decided(Attempt::Busy(busy)),
+            busy => match pause {
+                Some(pause) => Round::Split(pause),
+                None => Round::Decided(Attempt::Busy(busy.unwrap_or_else(|| self.split()))),
+            },
         }
     }
 
@@ -329,6 +339,11 @@ impl<'a, B: LockBackend> Election<'a, B> {
         self.quorum.horizon.hear(self.tally(answers).views(), took);
         self.quorum.distinct(answers)
     }
+}
+
+/// How long to wait for servers that have just answered within `took`.
+fn patience(took: Duration) -> Duration {
+    (took * 3).max(AGREED_WITHIN_MIN)
 }
 
 pub(super) fn cast_ballot<B: LockBackend>(

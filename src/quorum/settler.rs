@@ -20,6 +20,8 @@ const KEPT_MAX: Duration = Duration::from_millis(20);
 
 /// When a claim that holds slots asks a server for them that has given it others.
 const HELD_AFTER_MS: [u64; 6] = [0, 4, 8, 16, 32, 64];
+/// How long that takes.
+const HELD_WITHIN: Duration = Duration::from_millis(124);
 
 /// What becomes of a claim on servers that did not decide, or answer late.
 #[derive(Debug, Clone)]
@@ -86,7 +88,7 @@ impl<B: LockBackend> Settler<B> {
             (Resolution::Won(slots, token), Ok(Vote::Cast(cast, _))) if !is_for(&cast, slots, *token) => {
                 Some(self.hold(server, slots))
             }
-            (Resolution::Won(slots, _), Ok(Vote::Queued(..))) => Some(self.hold(server, slots)),
+            (Resolution::Won(slots, _), Ok(Vote::Busy(..) | Vote::Queued(..))) => Some(self.hold(server, slots)),
             _ => None,
         }
     }
@@ -98,24 +100,27 @@ impl<B: LockBackend> Settler<B> {
     }
 
     /// Holds these slots there, too. Whoever has them there without a majority asks again and again, and cannot be overruled
-    /// while it has asked more lately.
+    /// while it has asked more lately; or the server is about to be through with its grace.
     fn hold(&self, server: usize, slots: &[u32]) -> BoxFuture<'static, ()> {
         let slots = slots.to_vec();
         let ballot = self.ballot(Wish::Exactly(slots.clone()), None);
         let (quorum, claim) = (self.quorum.clone(), Arc::clone(&self.claim));
-        let all_along = self.begin(server);
+        quorum.unsettled.begin_to_repeat(claim.holder, server);
         Box::pin(async move {
-            let _all_along = all_along;
             for pause in HELD_AFTER_MS.map(Duration::from_millis) {
                 quorum.clock.sleep_until(quorum.clock.now() + pause).await;
-                let settling = quorum.unsettled.begin(claim.holder, server);
+                let Some(settling) = quorum.unsettled.repeat(claim.holder, server) else {
+                    return;
+                };
                 let backend = Arc::clone(&quorum.nodes[server].backend);
                 let vote = cast_ballot(backend, Arc::clone(&claim), Queueing::Never, ballot.clone());
                 match settling.until(vote).await {
                     Ok(Vote::Cast(cast, _)) if cast.grant.slots != slots => {}
-                    _ => return,
+                    Ok(Vote::Busy(busy, _)) if busy.look_after < HELD_WITHIN => {}
+                    _ => break,
                 }
             }
+            quorum.unsettled.end_repeating(claim.holder, server);
         })
     }
 

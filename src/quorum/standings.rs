@@ -56,13 +56,13 @@ pub(super) fn released(answers: &Answers<Standing>) -> Standing {
     if is_held { Standing::Held } else { mixed(answers) }
 }
 
-/// Asks servers for their vote that know nothing of a claim which a majority keeps: they were away when it was granted, or
-/// have forgotten it.
+/// Asks servers for their vote that know nothing of a claim, unless it is lost: they were away when it was granted, or have
+/// forgotten it. Also where too few answered to keep it: it holds until its lease is over, and one of its servers may be down.
 pub(super) fn heal<B: LockBackend>(quorum: &Quorum<B>, claims: &[Claim], answers: &Answers<Standings>) {
     let majority = quorum.majority();
     for (index, claim) in claims.iter().enumerate() {
         let standings = of(answers, index);
-        if decide(&standings, majority) != Some(Standing::Held) {
+        if !matches!(decide(&standings, majority), Some(Standing::Held) | None) {
             continue;
         }
         for (server, standing) in standings.by_server() {

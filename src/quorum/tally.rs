@@ -73,20 +73,27 @@ impl<'a> Tally<'a> {
     pub(super) fn within_reach(&self, from: u32, weight: u32, chance: f64) -> Option<(Vec<u32>, Vec<usize>)> {
         let casts = self.answers.by_server();
         let casts: Vec<(usize, &Cast)> = casts.filter_map(|(index, vote)| Some((index, vote.cast()?))).collect();
+        if casts.len() < self.majority {
+            return None;
+        }
         let limit = casts.iter().map(|(_, cast)| cast.grant.limit.max(1)).min()?;
         let window = WINDOW.min(limit);
         let first = (f64::from(window) * chance) as u32;
         let around = (0..window).map(|place| (from % limit + (first + place) % window) % limit);
-        let voted = casts.iter().flat_map(|(_, cast)| cast.grant.slots.iter().copied());
-        let mut candidates: Vec<u32> = voted.chain(around).filter(|slot| *slot < limit).collect();
-        candidates
-            .sort_by_key(|slot| Reverse(casts.iter().filter(|(_, cast)| cast.grant.slots.contains(slot)).count()));
+        let mut votes = BTreeMap::new();
+        for slot in casts.iter().flat_map(|(_, cast)| &cast.grant.slots) {
+            *votes.entry(*slot).or_insert(0) += 1;
+        }
+        let mut candidates: Vec<(u32, u32)> = votes.iter().map(|(slot, count)| (*slot, *count)).collect();
+        candidates.extend(around.filter(|slot| !votes.contains_key(slot)).map(|slot| (slot, 0)));
+        candidates.retain(|(slot, _)| *slot < limit);
+        candidates.sort_by_key(|(_, count)| Reverse(*count));
 
         let (mut slots, mut able) = (Vec::new(), casts);
-        for slot in candidates {
+        for (slot, _) in candidates {
             let mut able_still = able.clone();
             able_still.retain(|(_, cast)| has_free(cast, slot, from));
-            if able_still.len() >= self.majority && !slots.contains(&slot) {
+            if able_still.len() >= self.majority {
                 slots.push(slot);
                 able = able_still;
             }
@@ -254,5 +261,5 @@ fn refused(vote: &Vote) -> Option<&Attempt> {
 fn has_free(cast: &Cast, slot: u32, from: u32) -> bool {
     let limit = cast.grant.limit.max(1);
     let place = (slot + limit - from % limit) % limit;
-    cast.grant.slots.contains(&slot) || place < WINDOW && cast.free >> place & 1 == 1
+    cast.grant.slots.binary_search(&slot).is_ok() || place < WINDOW && cast.free >> place & 1 == 1
 }

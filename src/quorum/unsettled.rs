@@ -20,6 +20,8 @@ pub(super) struct Unsettled(Mutex<Ballots>);
 struct Ballots {
     on_their_way: BTreeMap<(HolderId, usize), usize>,
     in_doubt: BTreeSet<(HolderId, usize)>,
+    /// Of which a ballot is to be sent again, unless they are released before.
+    repeated: BTreeSet<(HolderId, usize)>,
 }
 
 /// Counts one ballot until it is dropped.
@@ -31,16 +33,37 @@ pub(super) struct Settling {
 
 impl Unsettled {
     pub(super) fn begin(self: &Arc<Self>, holder: HolderId, server: usize) -> Settling {
-        *self.lock().on_their_way.entry((holder, server)).or_default() += 1;
+        self.begin_with(&mut self.lock(), (holder, server))
+    }
+
+    fn begin_with(self: &Arc<Self>, ballots: &mut Ballots, ballot: (HolderId, usize)) -> Settling {
+        *ballots.on_their_way.entry(ballot).or_default() += 1;
         Settling {
             unsettled: Arc::clone(self),
-            ballot: (holder, server),
+            ballot,
         }
+    }
+
+    /// A ballot to this server may be sent several times.
+    pub(super) fn begin_to_repeat(&self, holder: HolderId, server: usize) {
+        self.lock().repeated.insert((holder, server));
+    }
+
+    /// Counts the next of these; `None` if the holder was released since they began.
+    pub(super) fn repeat(self: &Arc<Self>, holder: HolderId, server: usize) -> Option<Settling> {
+        let mut ballots = self.lock();
+        let goes_on = ballots.repeated.contains(&(holder, server));
+        goes_on.then(|| self.begin_with(&mut ballots, (holder, server)))
+    }
+
+    pub(super) fn end_repeating(&self, holder: HolderId, server: usize) {
+        self.lock().repeated.remove(&(holder, server));
     }
 
     /// Whether a ballot may arrive at this server behind the release that now begins.
     pub(super) fn release(&self, holder: HolderId, server: usize) -> bool {
         let mut ballots = self.lock();
+        ballots.repeated.remove(&(holder, server));
         let is_in_doubt = ballots.in_doubt.remove(&(holder, server));
         is_in_doubt || ballots.on_their_way.contains_key(&(holder, server))
     }

@@ -237,6 +237,27 @@ fn a_server_that_was_away_gets_to_know_who_holds() {
     });
 }
 
+/// One of the two servers that voted for a permit dies, the third one did not vote, since it was in its grace.
+#[test]
+fn a_permit_that_one_server_keeps_is_brought_to_another_before_it_ends() {
+    run_with_deployments(13, 3, 0, |sim| async move {
+        past_the_first_grace(&sim).await;
+        let client = client(&sim);
+        crash(&sim, 2);
+        sim.deployment(2).master().restart(Persistence::Lost);
+        // Its grace begins.
+        let before = semaphore(&client, 1).acquire_owned().await.unwrap();
+        before.release().await.unwrap();
+        sleep(&sim, TTL * 2 / 3).await;
+        let permit = semaphore(&client, 1).acquire_owned().await.unwrap();
+
+        crash(&sim, 0);
+
+        sleep(&sim, TTL * 3).await;
+        assert!(permit.is_held());
+    });
+}
+
 #[test]
 fn a_holder_that_reaches_a_minority_is_told_before_others_hold() {
     run_with_deployments(6, 3, 0, |sim| async move {

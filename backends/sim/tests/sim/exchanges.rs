@@ -166,3 +166,68 @@ fn a_claim_that_yields_what_it_has_no_more_takes_nothing() {
         assert_eq!(bench.holders().await, []);
     });
 }
+
+/// It would be as if nobody had had the slot meanwhile: two would hold it.
+#[test]
+fn who_was_moved_to_a_slot_has_not_voted_for_it_before() {
+    run(1, |sim| async move {
+        let bench = Bench::new(&sim, 2);
+        let (winner, other) = (bench.claim(1), bench.claim(2));
+        cast(&bench, &other, &ballot(SOON + 1, Wish::From(0))).await;
+        cast(&bench, &winner, &ballot(SOON, Wish::From(1))).await;
+        cast(&bench, &winner, &holds(SOON + 8, &[0])).await;
+
+        let late = cast(&bench, &other, &ballot(SOON + 1, Wish::Exactly(vec![1]))).await;
+
+        assert_eq!(late.grant.slots, [1]);
+        assert!(late.before.as_u64() >= SOON + 8, "{late:?}");
+    });
+}
+
+#[test]
+fn slots_that_overlap_its_own_are_free_to_a_claim() {
+    run(1, |sim| async move {
+        let bench = Bench::new(&sim, 3);
+        let claim = bench.weighing(1, 2);
+        cast(&bench, &claim, &ballot(SOON, Wish::From(0))).await;
+
+        let moved = cast(&bench, &claim, &ballot(SOON + 1, Wish::Exactly(vec![1, 2]))).await;
+
+        assert_eq!(moved.grant.slots, [1, 2]);
+        assert_eq!(bench.status().await.used(), 2);
+    });
+}
+
+#[test]
+fn who_was_handed_slots_and_wants_others_that_are_taken_has_its_own() {
+    run(1, |sim| async move {
+        let bench = Bench::new(&sim, 2);
+        let (holder, other, waiter) = (bench.claim(1), bench.claim(2), bench.claim(3));
+        cast(&bench, &holder, &ballot(SOON, Wish::From(0))).await;
+        cast(&bench, &other, &ballot(SOON + 1, Wish::From(1))).await;
+        vote(&bench, &waiter, Queueing::HandOff, &ballot(SOON + 2, Wish::From(0))).await;
+        bench.release(&holder).await;
+
+        let kept = cast(&bench, &waiter, &ballot(SOON + 3, Wish::Exactly(vec![1]))).await;
+
+        assert_eq!((kept.grant.slots, kept.grant.token.as_u64()), (vec![0], SOON + 3));
+    });
+}
+
+#[test]
+fn under_a_smaller_limit_too_everybody_gets_as_many_slots_as_it_had() {
+    run(1, |sim| async move {
+        let bench = Bench::new(&sim, 8);
+        let claims: Vec<Claim> = (0..8).map(|number| bench.claim(number + 1)).collect();
+        for (claim, slot) in claims.iter().zip(0..) {
+            cast(&bench, claim, &ballot(SOON + u64::from(slot), Wish::From(slot))).await;
+        }
+        use semafence::LockBackend;
+        bench.backend.resize(&bench.name, Some(4)).await.unwrap();
+
+        cast(&bench, &claims[6], &holds(SOON + 20, &[1])).await;
+
+        assert_eq!(slots(&bench, &claims[1], SOON + 21).await, [6]);
+        assert_eq!(bench.status().await.used(), 8);
+    });
+}

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use semafence::script::Reply;
-use semafence::{Added, Addition, Attempt, Claim, FencingToken, HolderId, LockBackend, Queueing, Standing};
+use semafence::{
+    Added, Addition, Attempt, Ballot, Claim, FencingToken, HolderId, LockBackend, Queueing, Stage, Standing, Vote, Wish,
+};
 use semafence_sim::{Random, Server, Sim, run};
 
 use crate::support::{Bench, sleep};
@@ -276,17 +278,33 @@ struct Record {
     holder: HolderId,
     kind: char,
     weight: i64,
+    /// Of a holder.
+    slots: Vec<u32>,
 }
 
 impl Record {
     fn read(field: &str, record: &str) -> Option<Self> {
-        let mut words = record.split(' ');
+        let words: Vec<&str> = record.split(' ').collect();
+        let slots = words
+            .get(8)
+            .filter(|_| words[0] == "h")
+            .map_or("", |slots| slots.split(';').next().unwrap_or(""));
         Some(Self {
             holder: field.parse().ok()?,
-            kind: words.next()?.chars().next()?,
-            weight: words.next().map_or(0, |weight| weight.parse().expect("a weight")),
+            kind: words[0].chars().next()?,
+            weight: words.get(1).map_or(0, |weight| weight.parse().expect("a weight")),
+            slots: slots
+                .split(',')
+                .filter(|range| !range.is_empty())
+                .flat_map(range)
+                .collect(),
         })
     }
+}
+
+fn range(text: &str) -> std::ops::RangeInclusive<u32> {
+    let (first, last) = text.split_once('-').expect("a range");
+    first.parse().expect("a slot")..=last.parse().expect("a slot")
 }
 
 fn text(reply: &Reply) -> String {
@@ -334,6 +352,101 @@ fn invariants_hold_after_every_step_of_random_runs() {
         "waiter served",
     ];
     for mark in expected {
+        assert!(marks.contains(mark), "no run has seen \"{mark}\": {marks:?}");
+    }
+}
+
+impl Model {
+    /// What a claim of a quorum may do to one of its servers, in any order.
+    async fn step_of_ballots(&mut self, proposed: u64) {
+        match self.random.below(100) {
+            0..30 => {
+                self.ids += 1;
+                let weight = 1 + self.random.below(u64::from(self.bench.limit).min(4)) as u32;
+                self.claims.push(self.bench.weighing(self.ids, weight));
+                let claim = self.claims[self.claims.len() - 1].clone();
+                self.vote(&claim, proposed).await;
+            }
+            30..75 => {
+                if let Some(claim) = self.any_claim() {
+                    self.vote(&claim, proposed).await;
+                }
+            }
+            75..92 => {
+                if let Some(claim) = self.any_claim() {
+                    self.bench.release(&claim).await;
+                }
+            }
+            92..96 => {
+                let limit = 1 + self.random.below(u64::from(self.bench.limit)) as u32;
+                let limit = (self.random.below(2) == 0).then_some(limit);
+                self.bench.backend.resize(&self.bench.name, limit).await.unwrap();
+            }
+            _ => {
+                let ms = [1, 300, 3_500][self.random.below(3) as usize];
+                sleep(Duration::from_millis(ms)).await;
+            }
+        }
+        let status = self.bench.status().await;
+        self.check_counters(&status.holders.iter().map(|holder| holder.holder).collect());
+        let mut taken = BTreeSet::new();
+        for record in self.records().iter().filter(|record| record.kind == 'h') {
+            assert_eq!(
+                record.slots.len() as i64,
+                record.weight,
+                "it has as many slots as it weighs"
+            );
+            for slot in &record.slots {
+                assert!(taken.insert(*slot), "slot {slot} is given once");
+            }
+        }
+    }
+
+    async fn vote(&mut self, claim: &Claim, proposed: u64) {
+        let stage = [Stage::Asks, Stage::Confirms, Stage::Holds, Stage::Yields][self.random.below(4) as usize];
+        let first = self.random.below(u64::from(self.bench.limit)) as u32;
+        let wish = match self.random.below(8) {
+            0 => Wish::Exactly(Vec::new()),
+            1..=4 if first + claim.weight <= self.bench.limit => Wish::Exactly((first..first + claim.weight).collect()),
+            _ => Wish::From(first),
+        };
+        let queueing = [Queueing::Never, Queueing::HandOff][self.random.below(2) as usize];
+        // Some arrive late.
+        let token = proposed - self.random.below(2) * self.random.below(40);
+        let ballot = Ballot {
+            token: Some(FencingToken::from_u64(token)),
+            wish,
+            ticket: None,
+            stage,
+        };
+        let vote = self.bench.backend.vote(claim, queueing, &ballot).await.unwrap();
+        self.marks.insert(match (stage, &vote) {
+            (Stage::Yields, Vote::Busy(..)) => "yielded",
+            (Stage::Yields, _) => panic!("{vote:?}"),
+            (Stage::Holds, Vote::Cast(..)) => "held",
+            (_, Vote::Cast(..)) => "cast",
+            (_, Vote::Queued(..)) => "queued",
+            _ => "not given",
+        });
+    }
+}
+
+#[test]
+fn invariants_hold_after_every_step_of_random_ballots() {
+    const SOON: u64 = 1_800_000_000_000_000;
+    let runs: u64 = std::env::var("SEMAFENCE_RUNS").map_or(60, |text| text.parse().expect("a number of runs"));
+    let mut marks = BTreeSet::new();
+    for seed in 0..runs {
+        marks.extend(run(seed, |sim| async move {
+            let mut model = Model::new(&sim);
+            for step in 0..150 {
+                model.step_of_ballots(SOON + step * 10).await;
+            }
+            model.marks
+        }));
+    }
+
+    for mark in ["cast", "held", "not given", "queued", "yielded"] {
         assert!(marks.contains(mark), "no run has seen \"{mark}\": {marks:?}");
     }
 }
