@@ -112,9 +112,15 @@ async fn a_holder_keeps_its_permit_while_servers_are_killed_and_come_back_one_by
         server.kill();
         tokio::time::sleep(Duration::from_millis(700)).await;
         server.restart().unwrap();
-        // Its grace, and the refresh after that.
-        tokio::time::sleep(Duration::from_millis(3_500)).await;
-        assert!(permit.is_held());
+        // The client has to connect again, then comes its grace, and the refresh after that.
+        let is_on_record = || format!("{:?}", server.command(&["ZCARD", "{semafence:jobs}:leases"])).contains('1');
+        let restarted = Instant::now();
+        while !is_on_record() {
+            assert!(restarted.elapsed() < Duration::from_secs(20), "it has not voted again");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let lost = tokio::time::timeout(Duration::ZERO, permit.lost()).await;
+        assert!(permit.is_held(), "{lost:?}");
         assert!(theirs.try_lock().await.unwrap().is_none());
     }
 
