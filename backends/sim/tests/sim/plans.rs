@@ -51,17 +51,3 @@ fn a_waiter_that_never_fits_any_more_keeps_nobody_from_being_woken() {
     let broken = broken_without(&plan, "local fits = waiter.weight <= limit", "local fits = true");
     assert_eq!(broken, [Invariant::IdlePermit]);
 }
-
-/// A review found this, and the explorer did once it knew of older data.
-#[test]
-fn a_server_of_a_quorum_that_went_back_confirms_nobody_within_its_grace() {
-    let plan = plan(include_str!("../plans/vote-of-before.plan"));
-
-    assert_clean(&plan);
-    let broken = broken_without(
-        &plan,
-        "if grace_left() > 0 then return busy() end\n  local expiry",
-        "local expiry",
-    );
-    assert_eq!(broken, [Invariant::ExclusiveSlot]);
-}
