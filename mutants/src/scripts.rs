@@ -636,7 +636,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         &[AtMostLimit, ExclusiveSlot],
         &[Quorum],
-        (Quorum, 36),
+        (Quorum, 41),
     ),
     mutant(
         "a_server_votes_without_the_guard",
