@@ -293,6 +293,14 @@ impl Stage {
             tokio::time::sleep(self.setting.ttl).await;
         }
         self.look_at_all();
+        // A server that was away when a claim gave up its place remembers it; each look serves as many as there are slots.
+        for _ in 0..self.setting.clients * self.setting.workers {
+            if self.leftovers().is_empty() {
+                break;
+            }
+            tokio::time::sleep(self.setting.ttl).await;
+            self.look_at_all();
+        }
         self.scribe.add(What::Quiesced);
         self.sim.server().tell_all();
     }
