@@ -107,7 +107,7 @@ end
 
 local function confirm()
   local vote = vote_of(state[id])
-  if not vote.asked or ARGV[16] ~= '0' and proposed > vote.token then
+  if not vote.asked or ARGV[16] ~= '0' and proposed > vote.token and proposed >= vote.asked then
     cast(vote.ranges)
   elseif proposed > vote.asked then
     vote.asked = proposed
@@ -153,7 +153,7 @@ local function exchanges()
   end
 
   -- Looking through more leases would take too long.
-  local function are_few() return redis.call('ZCARD', KEYS[2]) <= 1024 end
+  local function are_few() return state.used <= 4096 and redis.call('ZCARD', KEYS[2]) <= 1024 end
 
   -- Who has slots here that the claim holds; nil where it does not, or somebody may have won them since.
   local function overruled()
@@ -170,7 +170,7 @@ local function exchanges()
   end
 
   -- Hands slots to holders for those that they had, to each as many, and returns what is left. None of them counts what it
-  -- had: under its old token it would be as if nobody had had the new ones meanwhile.
+  -- had: under its old token it would be as if nobody had had the new ones meanwhile, and a refresh would keep them.
   local function hand_out(pool, holders)
     table.sort(pool)
     local next_slot = 1
@@ -181,7 +181,7 @@ local function exchanges()
         next_slot = next_slot + 1
       end
       local text = text_of(slots.as_ranges(given))
-      put(holder, (string.gsub(state[holder], '^(. %d+ %d+ %d+ %d+ %w+ %d+ %d+ )[%d,-]+[;%d]*', '%1' .. text)))
+      put(holder, (string.gsub(state[holder], '^(. %d+ %d+ %d+ %d+ %w+ %d+ )%d+ [%d,-]+[;%d]*', '%1' .. '0 ' .. text)))
     end
     local left = {}
     for i = next_slot, #pool do left[#left + 1] = pool[i] end
@@ -292,7 +292,7 @@ if kind == 'h' then
   if grace_left() > 0 then return busy() end
   if is_alive() then
     if is_as_wanted(text) then return confirm() end
-    if wanted[1] and not exchanges().is_free() then
+    if wanted[1] and (state.used > limit or not exchanges().is_free()) then
       exchanges().overrule()
       return confirm()
     end
@@ -327,6 +327,7 @@ if state.queued > 0 and not wanted then serve() end
 
 if claim.weight > limit then
   if kind_of(state[id]) == 'n' then waiters().leave(id, state[id]) end
+  if wanted then serve() end
   save()
   return {5, limit}
 end

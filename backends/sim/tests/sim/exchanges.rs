@@ -1,6 +1,6 @@
 //! How servers of a quorum that gave the same slots out in another order come to agree.
 
-use semafence::{Ballot, Claim, Queueing, Stage, Vote, Wish};
+use semafence::{Ballot, Claim, Queueing, Stage, Standing, Vote, Wish};
 use semafence_sim::run;
 
 use crate::support::{Bench, id};
@@ -229,5 +229,50 @@ fn under_a_smaller_limit_too_everybody_gets_as_many_slots_as_it_had() {
 
         assert_eq!(slots(&bench, &claims[1], SOON + 21).await, [6]);
         assert_eq!(bench.status().await.used(), 8);
+    });
+}
+
+/// It may be moved again, or overruled whatever it has asked with: a majority must not rest on it.
+#[test]
+fn what_was_moved_is_not_kept_by_a_refresh_whichever_slot_it_is_for() {
+    run(1, |sim| async move {
+        let bench = Bench::new(&sim, 2);
+        let (winner, other) = (bench.claim(1), bench.claim(2));
+        let grant = cast(&bench, &other, &ballot(SOON + 1, Wish::From(0))).await.grant;
+        cast(&bench, &winner, &ballot(SOON, Wish::From(1))).await;
+        let holding = |slot| Claim {
+            grant: Some(
+                semafence::Grant {
+                    slots: vec![slot],
+                    ..grant.clone()
+                }
+                .into(),
+            ),
+            ..other.clone()
+        };
+        assert_eq!(bench.refresh(&holding(0)).await, Standing::Held);
+
+        cast(&bench, &winner, &holds(SOON + 8, &[0])).await;
+
+        assert_eq!(bench.refresh(&holding(0)).await, Standing::Absent);
+        assert_eq!(bench.refresh(&holding(1)).await, Standing::Absent);
+    });
+}
+
+#[test]
+fn a_confirmation_that_comes_late_takes_nothing_back() {
+    run(1, |sim| async move {
+        let bench = Bench::new(&sim, 1);
+        let claim = bench.claim(1);
+        cast(&bench, &claim, &ballot(SOON, Wish::From(0))).await;
+        cast(&bench, &claim, &ballot(SOON + 9, Wish::From(0))).await;
+
+        let confirming = Ballot {
+            stage: Stage::Confirms,
+            ..ballot(SOON + 5, Wish::Exactly(vec![0]))
+        };
+        let late = cast(&bench, &claim, &confirming).await;
+
+        assert_eq!(late.grant.token.as_u64(), SOON);
     });
 }
