@@ -177,16 +177,25 @@ local function gaps()
     send(redis.call, 'ZADD', KEYS[3], add)
   end
 
-  -- The key of free slots was evicted or deleted: free is what no lease holds.
-  local function find()
-    local held = {}
+  -- The ids of all holders, and their ranges.
+  local function holders()
+    local ids, ranges = {}, {}
     for _, id in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
       local text = record_of(id)
       if kind_of(text) == 'h' then
         local _, slots = grant_of(text)
-        local ranges = ranges_of(slots)
-        for i = 1, #ranges, 2 do held[#held + 1] = {ranges[i], ranges[i + 1]} end
+        ids[#ids + 1] = id
+        ranges[#ids] = ranges_of(slots)
       end
+    end
+    return ids, ranges
+  end
+
+  -- The key of free slots was evicted or deleted: free is what no lease holds.
+  local function find()
+    local held, _, all = {}, holders()
+    for _, ranges in ipairs(all) do
+      for i = 1, #ranges, 2 do held[#held + 1] = {ranges[i], ranges[i + 1]} end
     end
     table.sort(held, function(a, b) return a[1] < b[1] end)
     local from = 0
@@ -248,13 +257,9 @@ local function gaps()
         end
       end
     end
-    local owners = {}
-    for _, id in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
-      local text = record_of(id)
-      if kind_of(text) == 'h' then
-        local _, slots = grant_of(text)
-        if overlaps(ranges_of(slots)) then owners[#owners + 1] = id end
-      end
+    local owners, ids, all = {}, holders()
+    for i, id in ipairs(ids) do
+      if overlaps(all[i]) then owners[#owners + 1] = id end
     end
     return owners
   end

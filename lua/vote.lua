@@ -4,8 +4,9 @@
 --
 -- KEYS  the eight of common.lua
 -- ARGV  1-12 as in acquire.lua
---       13 token that is proposed, us; 0 if none  14 the slot to look from; or = and the slots that are wanted, ranges or
---       none: then those are held here or nothing is  15 ticket that was agreed on, 0 for none
+--       13 token that is proposed, us; 0 if none  14 the slot to look from; or = and the slots that are wanted, ranges, for
+--       which the claim keeps what it has where they are not free, or none, to hold nothing  15 ticket that was agreed on, 0
+--       for none
 --       16 0: it asks; 1: a majority has voted for these slots, the token takes the place of the one that was voted for;
 --       2: and has confirmed it, so the claim holds them; 3: its votes are for different slots, which may be exchanged
 -- Reply {1, token, limit, other limit or 0, last token before, highest, us, server, mask, first slot, last slot, ...}
@@ -20,7 +21,7 @@
 -- Why the last token before a vote is kept in its record: whether the proposal was above it decides, and must be answered
 -- again to a claim whose answer was lost.
 -- Why the latest proposal is kept there, too: a claim that asks again proposes more each time, so an earlier ballot that
--- arrives late takes no slot from a later one.
+-- arrives late takes no slot from a later one. Who got other slots in an exchange has to ask anew, and counts none till then.
 -- Why it votes for nobody within a grace, not even for who is on record: its record may be older than what it has forgotten.
 -- Why slots that are named pass the queue: their claim holds them elsewhere already.
 -- Why who holds slots may overrule others here: a majority keeps them for it, so none of those has one, as long as none asked
@@ -219,11 +220,10 @@ local function exchanges()
   function exchanges.yield()
     local vote = vote_of(state[id])
     if not vote.asked or proposed < vote.asked or not are_few() then return end
-    hand_out(had_by(id), {id})
     local holders, pool = {}, {}
     for _, holder in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
       local text = record_of(holder)
-      if kind_of(text) == 'h' and not vote_of(text).asked then
+      if kind_of(text) == 'h' and (holder == id or not vote_of(text).asked) then
         holders[#holders + 1] = holder
         for _, slot in ipairs(had_by(holder)) do pool[#pool + 1] = slot end
       end
@@ -292,8 +292,9 @@ if kind == 'h' then
   if grace_left() > 0 then return busy() end
   if is_alive() then
     if is_as_wanted(text) then return confirm() end
-    if wanted[1] and (state.used > limit or not exchanges().is_free()) then
-      exchanges().overrule()
+    local exchange = exchanges()
+    if wanted[1] and (state.used > limit or not exchange.is_free()) then
+      exchange.overrule()
       return confirm()
     end
   end

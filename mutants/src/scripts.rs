@@ -679,7 +679,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         None,
         &[Replace::new(
             Vote,
-            "if kind_of(text) == 'h' and «not vote_of(text).asked» then",
+            "if kind_of(text) == 'h' and (holder == id or «not vote_of(text).asked») then",
             "true",
         )],
         &[AtMostLimit, ExclusiveSlot, LossTold],

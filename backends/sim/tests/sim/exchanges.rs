@@ -1,6 +1,6 @@
 //! How servers of a quorum that gave the same slots out in another order come to agree.
 
-use semafence::{Ballot, Claim, Queueing, Stage, Standing, Vote, Wish};
+use semafence::{Ballot, Claim, LockBackend, Queueing, Stage, Standing, Vote, Wish};
 use semafence_sim::run;
 
 use crate::support::{Bench, id};
@@ -222,7 +222,6 @@ fn under_a_smaller_limit_too_everybody_gets_as_many_slots_as_it_had() {
         for (claim, slot) in claims.iter().zip(0..) {
             cast(&bench, claim, &ballot(SOON + u64::from(slot), Wish::From(slot))).await;
         }
-        use semafence::LockBackend;
         bench.backend.resize(&bench.name, Some(4)).await.unwrap();
 
         cast(&bench, &claims[6], &holds(SOON + 20, &[1])).await;
